@@ -16,7 +16,8 @@
  * `write` says what *we* are about to do. false, we read: the fence covers the writers. true, we write:
  * it covers readers and writers. It is a snapshot: work added to the buffer later is not in it.
  *
- * On failure *sync_file is -1: -ENOTSUP (Linux before 6.0), -EINVAL (not a dma-buf), -EMFILE, -ENOMEM.
+ * On failure *sync_file is -1: -ENOTSUP (Linux before 6.0, or not a dma-buf), -EBADF, -EMFILE,
+ * -ENOMEM.
  */
 int sbx_dmabuf_export_sync_file(int dmabuf_fd, bool write, int *sync_file);
 
@@ -27,7 +28,7 @@ int sbx_dmabuf_export_sync_file(int dmabuf_fd, bool write, int *sync_file);
  * `write` says what *we* did. false, we read: later writers wait for us. true, we wrote: later readers
  * and writers do.
  *
- * 0, -ENOTSUP (Linux before 6.0), -EINVAL (not a dma-buf or not a sync_file), -ENOMEM.
+ * 0, -ENOTSUP (Linux before 6.0, or not a dma-buf), -EINVAL (not a sync_file), -EBADF, -ENOMEM.
  */
 int sbx_dmabuf_import_sync_file(int dmabuf_fd, bool write, int sync_file);
 

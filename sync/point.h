@@ -56,10 +56,12 @@ int sbx_points_query(struct sbx_sync *sync, const struct sbx_point *points, size
 	enum sbx_point_state *states);
 
 /**
- * Signal points from the CPU, in the order given: one ioctl (one more when there are points of value 0).
+ * Signal points from the CPU, those of one handle in the order given: one ioctl, and one more when there
+ * are points of value 0.
  *
  * When the kernel refuses the batch (one handle is invalid, -ENOMEM), every point is tried by itself:
- * one that cannot be signalled holds up no other. Returns 0 or the first error; n may be 0.
+ * one that cannot be signalled holds up no other. Returns 0 or the first error (-EBADF: no such handle,
+ * -ENOMEM); n may be 0.
  */
 int sbx_points_signal(struct sbx_sync *sync, const struct sbx_point *points, size_t n);
 
@@ -67,7 +69,7 @@ int sbx_points_signal(struct sbx_sync *sync, const struct sbx_point *points, siz
  * Wait until all points are signalled (or, !signalled: materialised), at most timeout_ns from now (0:
  * just ask; negative: -EINVAL; the kernel rounds up to its tick). Blocks; not for an event loop.
  *
- * 0, -ETIME, -ENOENT (no such handle), -ENOMEM, -EOPNOTSUPP.
+ * 0, -ETIME, -EBADF (no such handle), -ENOMEM, -EOPNOTSUPP.
  */
 int sbx_points_wait(struct sbx_sync *sync, const struct sbx_point *points, size_t n, bool signalled,
 	int64_t timeout_ns);

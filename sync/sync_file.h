@@ -18,8 +18,8 @@
  *
  * -1 stands for "already signalled" on either side. On success *src is consumed and set to -1 (and *dst
  * is another fd). On failure (negative errno, e.g. -EMFILE) both are left as they were: no fence is ever
- * lost, and the caller can keep or wait for the two of them. -EINVAL: one of them is not a sync_file;
- * or dst == src.
+ * lost, and the caller can keep or wait for the two of them. -EINVAL, -ENOTTY: one of them is not a
+ * sync_file; or dst == src.
  */
 int sbx_fence_merge(int *dst, int *src);
 
@@ -47,7 +47,7 @@ int sbx_fence_info(int sync_file, struct sbx_fence_info *info);
 
 /**
  * Tell the driver behind the fence when (CLOCK_MONOTONIC) it should be done at the latest. A hint: GPUs
- * use it to choose their clock. 0 also for -1; -ENOTSUP before Linux 6.7; -EINVAL: not a sync_file.
+ * use it to choose their clock. 0 also for -1; -ENOTSUP before Linux 6.7, or not a sync_file.
  */
 int sbx_fence_set_deadline(int sync_file, uint64_t deadline_ns);
 

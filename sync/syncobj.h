@@ -20,7 +20,7 @@ struct sbx_sync;
 struct sbx_sync_caps {
 	/** Binary syncobjs. Always true. */
 	bool syncobj;
-	/** Timelines (DRM_CAP_SYNCOBJ_TIMELINE). Without it only points of value 0 work: -EOPNOTSUPP. */
+	/** Timelines (DRM_CAP_SYNCOBJ_TIMELINE). Without them most of point.h fails with -EOPNOTSUPP. */
 	bool timeline;
 	/** DRM_IOCTL_SYNCOBJ_EVENTFD, Linux 6.6. Without it the waiter polls on a timer. */
 	bool eventfd;
