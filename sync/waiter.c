@@ -45,13 +45,14 @@ struct sbx_waiter_pool {
 	bool destroyed;
 };
 
+/* The event loop watches a duplicate of its own. */
+enum { FDS_PER_SLOT = 2 };
+
 static void slot_destroy(struct slot *slot) {
 	wl_list_remove(&slot->link);
 	if (slot->source != NULL) {
 		wl_event_source_remove(slot->source);
-	}
-	if (slot->fd >= 0) {
-		sbx_count(SBX_COUNT_FDS, -1);
+		sbx_count(SBX_COUNT_FDS, -FDS_PER_SLOT);
 	}
 	sbx_fd_close(&slot->fd);
 	free(slot);
@@ -144,12 +145,12 @@ static struct slot *slot_create(struct sbx_waiter_pool *pool) {
 	if (slot->fd < 0) {
 		goto error;
 	}
-	sbx_count(SBX_COUNT_FDS, 1);
 	slot->source = wl_event_loop_add_fd(pool->loop, slot->fd, WL_EVENT_READABLE,
 		slot_handle_event, slot);
 	if (slot->source == NULL) {
 		goto error;
 	}
+	sbx_count(SBX_COUNT_FDS, FDS_PER_SLOT);
 	return slot;
 
 error:
@@ -331,8 +332,11 @@ static int ask_first(struct sbx_waiter_pool *pool, struct sbx_point point, enum 
 static void poll_later(struct sbx_wait *wait) {
 	struct sbx_waiter_pool *pool = wait->pool;
 	wait_move(wait, &pool->polled);
-	pool->interval_ms = SBX_WAITER_POLL_MIN_MS;
-	start_timer(pool);
+	// At the shortest interval the timer is running: many new waits must not keep putting it off.
+	if (pool->interval_ms != SBX_WAITER_POLL_MIN_MS) {
+		pool->interval_ms = SBX_WAITER_POLL_MIN_MS;
+		start_timer(pool);
+	}
 }
 
 int sbx_waiter_add(struct sbx_waiter_pool *pool, struct sbx_point point, enum sbx_wait_for wait_for,

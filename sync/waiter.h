@@ -9,10 +9,12 @@
  * no fd or memory is left, it asks again on a timer (all such points in one batch) and tries to get back
  * to eventfds: a wait is never lost, and an error of registering is never taken for the point.
  *
+ * Each eventfd costs two fds, as libwayland watches a duplicate; both count in SBX_COUNT_FDS.
+ *
  * Such a registration cannot be cancelled: it lives until the point is reached or the syncobj is freed.
  * The eventfd of a cancelled wait may therefore still fire, and is not used for another wait before it
- * has: it is parked. At most SBX_WAITER_MAX_PARKED are, and count in SBX_COUNT_FDS; beyond that the
- * oldest is closed, which costs no fd any more, but the kernel keeps some 200 bytes for it. Whoever lets
+ * has: it is parked. At most SBX_WAITER_MAX_PARKED are; beyond that the oldest is closed, which costs no
+ * fd any more, but the kernel keeps some 200 bytes for it. Whoever lets
  * clients cause cancelled waits bounds them by bounding the client's points and destroying its timelines.
  */
 #ifndef SBX_SYNC_WAITER_H
@@ -63,7 +65,8 @@ void sbx_waiter_pool_destroy(struct sbx_waiter_pool *pool);
  *
  * 1: it is there already; nothing is registered, func will not be called, *wait is NULL.
  * 0: func will be called later, never from within this call; *wait is valid until then.
- * -errno (-EBADF: no such handle, -ENOMEM): func will not be called, *wait is NULL.
+ * -errno (-EBADF: no such handle, -ENOMEM, -ECANCELED: called while the pool is being destroyed): func
+ * will not be called, *wait is NULL.
  */
 int sbx_waiter_add(struct sbx_waiter_pool *pool, struct sbx_point point, enum sbx_wait_for wait_for,
 	sbx_wait_func func, void *data, struct sbx_wait **wait);
