@@ -1,0 +1,98 @@
+/**
+ * The composer: a frame is a list of operations on one target, drawn by one compute dispatch in which
+ * every pixel is written once.
+ *
+ * Coordinates are pixels of the target. Colours are premultiplied by alpha and blended as they are
+ * stored (electrical). Operations later in the list lie above earlier ones. What no operation touches
+ * keeps its content.
+ */
+#ifndef SBX_RENDER_COMPOSE_H
+#define SBX_RENDER_COMPOSE_H
+
+#include <pixman.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sbx_composer;
+struct sbx_device;
+struct sbx_frame;
+struct sbx_image;
+struct sbx_timer;
+
+/** Numbered like enum wl_output_transform: how the texture's content is turned before it is drawn. */
+enum sbx_transform {
+	SBX_TRANSFORM_NORMAL,
+	SBX_TRANSFORM_90,
+	SBX_TRANSFORM_180,
+	SBX_TRANSFORM_270,
+	SBX_TRANSFORM_FLIPPED,
+	SBX_TRANSFORM_FLIPPED_90,
+	SBX_TRANSFORM_FLIPPED_180,
+	SBX_TRANSFORM_FLIPPED_270,
+};
+
+enum sbx_filter {
+	SBX_FILTER_BILINEAR,
+	SBX_FILTER_NEAREST,
+};
+
+enum sbx_blend {
+	/** source + target * (1 - source alpha) */
+	SBX_BLEND_PREMULTIPLIED,
+	/** source replaces target, alpha included */
+	SBX_BLEND_NONE,
+};
+
+struct sbx_rect_op {
+	pixman_box32_t box;
+	float color[4]; /* r, g, b, a; premultiplied, 0..1 */
+	enum sbx_blend blend;
+	const pixman_region32_t *clip; /* target coordinates; NULL: no clip. Copied. */
+};
+
+struct sbx_texture_op {
+	struct sbx_image *texture;
+	/** Pixels of the texture, before the transform: x, y, width, height; inside the texture. */
+	double src_x, src_y, src_width, src_height;
+	pixman_box32_t box;
+	enum sbx_transform transform;
+	enum sbx_filter filter;
+	enum sbx_blend blend;
+	float alpha; /* 0..1 */
+	const pixman_region32_t *clip; /* target coordinates; NULL: no clip. Copied. */
+};
+
+/** Compiles the pipelines. Returns 0 and *composer or a negative errno. */
+int sbx_composer_create(struct sbx_device *device, struct sbx_composer **composer);
+/** All frames must have been submitted or cancelled. Waits (bounded) for the GPU. NULL is allowed. */
+void sbx_composer_destroy(struct sbx_composer *composer);
+
+/**
+ * Begin a frame on `target` (an image with SBX_FORMAT_STORE, the caller's, alive until the frame is
+ * submitted). One frame at a time. NULL: out of memory or lost device.
+ */
+struct sbx_frame *sbx_composer_begin(struct sbx_composer *composer, struct sbx_image *target);
+
+/**
+ * Add an operation. The texture must live until the frame is submitted (destroying it after that is
+ * fine). A failure is kept and returned by sbx_frame_submit().
+ */
+void sbx_frame_add_rect(struct sbx_frame *frame, const struct sbx_rect_op *op);
+void sbx_frame_add_texture(struct sbx_frame *frame, const struct sbx_texture_op *op);
+
+/** The GPU work of this frame waits for *sync_file: as sbx_batch_wait(). */
+int sbx_frame_wait(struct sbx_frame *frame, int *sync_file);
+
+/** Measure the frame's GPU time. */
+void sbx_frame_set_timer(struct sbx_frame *frame, struct sbx_timer *timer);
+
+/**
+ * Partition, record, send. Consumes the frame, also on failure. `done_fd` and `value` as in
+ * sbx_batch_submit().
+ */
+int sbx_frame_submit(struct sbx_frame *frame, int *done_fd, uint64_t *value);
+
+/** Drop it; the target is untouched. NULL is allowed. */
+void sbx_frame_cancel(struct sbx_frame *frame);
+
+#endif
