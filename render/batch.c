@@ -370,9 +370,23 @@ static bool remember_semaphore(struct sbx_batch *batch, struct sbx_semaphore *se
 	return true;
 }
 
+/* What this batch does to the semaphore so far: waits come before all signals. */
+static bool uses_semaphore(const struct sbx_batch *batch, const struct sbx_semaphore *semaphore,
+		bool signal) {
+	for (size_t i = 0; i < batch->n_semaphores; i++) {
+		if (batch->semaphores[i].semaphore == semaphore &&
+				batch->semaphores[i].signal == signal) {
+			return true;
+		}
+	}
+	return false;
+}
+
 int sbx_batch_wait_semaphore(struct sbx_batch *batch, struct sbx_semaphore *semaphore,
 		uint64_t value) {
-	if (semaphore->type == SBX_SEMAPHORE_BINARY && !semaphore->pending) {
+	bool binary = semaphore->type == SBX_SEMAPHORE_BINARY;
+	if (!sbx_semaphore_may_wait(semaphore) ||
+			(binary && uses_semaphore(batch, semaphore, false))) {
 		return -EINVAL;
 	}
 	bool ok = add_wait(batch, semaphore->handle, value) &&
@@ -382,7 +396,10 @@ int sbx_batch_wait_semaphore(struct sbx_batch *batch, struct sbx_semaphore *sema
 
 int sbx_batch_signal_semaphore(struct sbx_batch *batch, struct sbx_semaphore *semaphore,
 		uint64_t value) {
-	if (semaphore->type == SBX_SEMAPHORE_BINARY && semaphore->pending) {
+	bool waited = uses_semaphore(batch, semaphore, false);
+	bool binary = semaphore->type == SBX_SEMAPHORE_BINARY;
+	if ((!sbx_semaphore_may_signal(semaphore) && !waited) ||
+			(binary && uses_semaphore(batch, semaphore, true))) {
 		return -EINVAL;
 	}
 	bool ok = add_signal(batch, semaphore->handle, value) &&
@@ -635,6 +652,14 @@ static int queue_submit(struct sbx_batch *batch, const struct sbx_batch *uploads
 	return SBX_VK(device, vkQueueSubmit2, device->queue, count, infos, VK_NULL_HANDLE);
 }
 
+static void mark_semaphores(struct sbx_batch *batch, bool signal) {
+	for (size_t i = 0; i < batch->n_semaphores; i++) {
+		if (batch->semaphores[i].signal == signal) {
+			sbx_semaphore_submitted(batch->semaphores[i].semaphore, signal, batch->value);
+		}
+	}
+}
+
 static void mark_sent(struct sbx_batch *batch, uint64_t value) {
 	batch->state = BATCH_SENT;
 	batch->value = value;
@@ -642,9 +667,8 @@ static void mark_sent(struct sbx_batch *batch, uint64_t value) {
 		batch->images[i].image->last_use = value;
 	}
 	batch->n_images = 0;
-	for (size_t i = 0; i < batch->n_semaphores; i++) {
-		batch->semaphores[i].semaphore->pending = batch->semaphores[i].signal;
-	}
+	mark_semaphores(batch, false);
+	mark_semaphores(batch, true);
 	if (batch->timer != NULL) {
 		sbx_timer_sent(batch->timer, batch->timer_pair, value);
 	}

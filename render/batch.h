@@ -37,12 +37,12 @@ int sbx_batch_wait(struct sbx_batch *batch, int *sync_file);
 
 /**
  * The same with a semaphore of our own, of either type (`value`: for timelines). Lent until the batch
- * is complete. -EINVAL: a binary semaphore without a pending signal, which would wait for ever.
+ * is submitted. -EINVAL: a binary semaphore without a pending signal, which would wait for ever.
  */
 int sbx_batch_wait_semaphore(struct sbx_batch *batch, struct sbx_semaphore *semaphore,
 	uint64_t value);
 
-/** Signal `semaphore` when this batch is complete. Lent until then. -EINVAL: it is signalled already. */
+/** Signal `semaphore` when this batch is complete. Lent until submitted. -EINVAL: it is signalled already. */
 int sbx_batch_signal_semaphore(struct sbx_batch *batch, struct sbx_semaphore *semaphore,
 	uint64_t value);
 

@@ -1,6 +1,5 @@
 #include <drm_fourcc.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include "render/format_cache.h"
 #include "render/image.h"
 #include "render/image_private.h"
+#include "sync/fd.h"
 #include "trace/log.h"
 
 /* One import on its way. Drivers trust what they are told, so nothing reaches them unchecked. */
@@ -262,14 +262,13 @@ static int import_memory(struct import *import, uint32_t plane) {
 	if (type < 0) {
 		return type;
 	}
-	int fd = fcntl(import->dmabuf->fd[plane], F_DUPFD_CLOEXEC, 0);
-	if (fd < 0) {
-		return refuse(import, -errno, "plane %u: the fd cannot be duplicated", plane);
+	int fd = -1;
+	int ret = sbx_fd_dup(import->dmabuf->fd[plane], &fd);
+	if (ret < 0) {
+		return refuse(import, ret, "plane %u: the fd cannot be duplicated", plane);
 	}
-	int ret = allocate(import, plane, &fd, &needs, type);
-	if (fd >= 0) {
-		close(fd);
-	}
+	ret = allocate(import, plane, &fd, &needs, type);
+	sbx_fd_close(&fd);
 	return ret;
 }
 
