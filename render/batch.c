@@ -6,6 +6,8 @@
 #include "render/image.h"
 #include "render/semaphore.h"
 #include "render/timer.h"
+#include "sync/fd.h"
+#include "sync/sync_file.h"
 #include "trace/counter.h"
 #include "trace/log.h"
 
@@ -329,19 +331,21 @@ static int import_sync_file(struct sbx_device *device, VkSemaphore semaphore, in
 	return ret;
 }
 
-int sbx_batch_wait(struct sbx_batch *batch, int *sync_file) {
+static bool reserve_wait(struct sbx_batch *batch) {
+	return sbx_array_reserve(&batch->pooled, &batch->pooled_capacity, batch->n_pooled,
+			sizeof(*batch->pooled)) &&
+		sbx_array_reserve(&batch->waits, &batch->waits_capacity, batch->n_waits,
+			sizeof(*batch->waits));
+}
+
+/* `sync_file` is pending. */
+static int wait_on_gpu(struct sbx_batch *batch, int *sync_file) {
 	struct sbx_device *device = batch->device;
 	VkSemaphore semaphore = VK_NULL_HANDLE;
-	if (*sync_file < 0) {
-		return 0;
-	}
 	if (!device->caps.sync_fd.import) {
 		return -ENOTSUP;
 	}
-	if (!sbx_array_reserve(&batch->pooled, &batch->pooled_capacity, batch->n_pooled,
-			sizeof(VkSemaphore)) ||
-			!sbx_array_reserve(&batch->waits, &batch->waits_capacity, batch->n_waits,
-			sizeof(*batch->waits))) {
+	if (!reserve_wait(batch)) {
 		return -ENOMEM;
 	}
 	int ret = pooled_semaphore(device, &semaphore);
@@ -358,6 +362,18 @@ int sbx_batch_wait(struct sbx_batch *batch, int *sync_file) {
 	return 0;
 }
 
+/* Drivers take any number for an fd, and a wait that was lost in there would never be noticed. */
+int sbx_batch_wait(struct sbx_batch *batch, int *sync_file) {
+	int ret = sbx_fence_wait(*sync_file, 0);
+	if (ret == -ETIME) {
+		return wait_on_gpu(batch, sync_file);
+	}
+	if (ret == 0) {
+		sbx_fd_close(sync_file);
+	}
+	return ret;
+}
+
 static bool remember_semaphore(struct sbx_batch *batch, struct sbx_semaphore *semaphore,
 		bool signal) {
 	if (!sbx_array_reserve(&batch->semaphores, &batch->semaphores_capacity, batch->n_semaphores,
@@ -370,9 +386,23 @@ static bool remember_semaphore(struct sbx_batch *batch, struct sbx_semaphore *se
 	return true;
 }
 
+/* What this batch does to the semaphore so far: waits come before all signals. */
+static bool uses_semaphore(const struct sbx_batch *batch, const struct sbx_semaphore *semaphore,
+		bool signal) {
+	for (size_t i = 0; i < batch->n_semaphores; i++) {
+		if (batch->semaphores[i].semaphore == semaphore &&
+				batch->semaphores[i].signal == signal) {
+			return true;
+		}
+	}
+	return false;
+}
+
 int sbx_batch_wait_semaphore(struct sbx_batch *batch, struct sbx_semaphore *semaphore,
 		uint64_t value) {
-	if (semaphore->type == SBX_SEMAPHORE_BINARY && !semaphore->pending) {
+	bool binary = semaphore->type == SBX_SEMAPHORE_BINARY;
+	if (!sbx_semaphore_may_wait(semaphore) ||
+			(binary && uses_semaphore(batch, semaphore, false))) {
 		return -EINVAL;
 	}
 	bool ok = add_wait(batch, semaphore->handle, value) &&
@@ -382,7 +412,10 @@ int sbx_batch_wait_semaphore(struct sbx_batch *batch, struct sbx_semaphore *sema
 
 int sbx_batch_signal_semaphore(struct sbx_batch *batch, struct sbx_semaphore *semaphore,
 		uint64_t value) {
-	if (semaphore->type == SBX_SEMAPHORE_BINARY && semaphore->pending) {
+	bool waited = uses_semaphore(batch, semaphore, false);
+	bool binary = semaphore->type == SBX_SEMAPHORE_BINARY;
+	if ((!sbx_semaphore_may_signal(semaphore) && !waited) ||
+			(binary && uses_semaphore(batch, semaphore, true))) {
 		return -EINVAL;
 	}
 	bool ok = add_signal(batch, semaphore->handle, value) &&
@@ -635,6 +668,14 @@ static int queue_submit(struct sbx_batch *batch, const struct sbx_batch *uploads
 	return SBX_VK(device, vkQueueSubmit2, device->queue, count, infos, VK_NULL_HANDLE);
 }
 
+static void mark_semaphores(struct sbx_batch *batch, bool signal) {
+	for (size_t i = 0; i < batch->n_semaphores; i++) {
+		if (batch->semaphores[i].signal == signal) {
+			sbx_semaphore_submitted(batch->semaphores[i].semaphore, signal, batch->value);
+		}
+	}
+}
+
 static void mark_sent(struct sbx_batch *batch, uint64_t value) {
 	batch->state = BATCH_SENT;
 	batch->value = value;
@@ -642,9 +683,8 @@ static void mark_sent(struct sbx_batch *batch, uint64_t value) {
 		batch->images[i].image->last_use = value;
 	}
 	batch->n_images = 0;
-	for (size_t i = 0; i < batch->n_semaphores; i++) {
-		batch->semaphores[i].semaphore->pending = batch->semaphores[i].signal;
-	}
+	mark_semaphores(batch, false);
+	mark_semaphores(batch, true);
 	if (batch->timer != NULL) {
 		sbx_timer_sent(batch->timer, batch->timer_pair, value);
 	}

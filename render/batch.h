@@ -31,18 +31,22 @@ VkCommandBuffer sbx_batch_commands(struct sbx_batch *batch);
 /**
  * The GPU starts this batch (its ownership acquires included) only when *sync_file has signalled.
  * -1 is already signalled. On success *sync_file is consumed (-1); on failure it is unchanged and the
- * batch does not wait for it: whatever it protects must not be touched by this batch.
+ * batch does not wait for it: whatever it protects must not be touched by this batch. One that has
+ * signalled costs the GPU nothing. A fence that failed has signalled, too: sbx_fence_status() tells.
+ *
+ * -EBADF, -EINVAL: not a sync_file; -ENOTSUP: pending, and the device imports none (wait for it on the
+ * CPU); -ENOMEM; what the driver says.
  */
 int sbx_batch_wait(struct sbx_batch *batch, int *sync_file);
 
 /**
  * The same with a semaphore of our own, of either type (`value`: for timelines). Lent until the batch
- * is complete. -EINVAL: a binary semaphore without a pending signal, which would wait for ever.
+ * is submitted. -EINVAL: a binary semaphore without a pending signal, which would wait for ever.
  */
 int sbx_batch_wait_semaphore(struct sbx_batch *batch, struct sbx_semaphore *semaphore,
 	uint64_t value);
 
-/** Signal `semaphore` when this batch is complete. Lent until then. -EINVAL: it is signalled already. */
+/** Signal `semaphore` when this batch is complete. Lent until submitted. -EINVAL: it is signalled already. */
 int sbx_batch_signal_semaphore(struct sbx_batch *batch, struct sbx_semaphore *semaphore,
 	uint64_t value);
 

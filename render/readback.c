@@ -1,14 +1,13 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include "render/batch.h"
 #include "render/buffer.h"
 #include "render/device.h"
 #include "render/format.h"
 #include "render/image.h"
 #include "render/readback.h"
+#include "sync/fd.h"
 #include "trace/log.h"
 
 struct sbx_readback {
@@ -71,17 +70,12 @@ static int check_read(const struct sbx_image *image, const pixman_box32_t *box, 
 }
 
 static int wait_for(struct sbx_batch *batch, int acquire_fd) {
-	if (acquire_fd < 0) {
-		return 0;
+	int fd = -1;
+	int ret = sbx_fd_dup(acquire_fd, &fd);
+	if (ret == 0) {
+		ret = sbx_batch_wait(batch, &fd);
 	}
-	int fd = fcntl(acquire_fd, F_DUPFD_CLOEXEC, 0);
-	if (fd < 0) {
-		return -errno;
-	}
-	int ret = sbx_batch_wait(batch, &fd);
-	if (fd >= 0) {
-		close(fd);
-	}
+	sbx_fd_close(&fd);
 	return ret;
 }
 
