@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "render/array.h"
 #include "render/batch.h"
 #include "render/device.h"
 #include "render/frame.h"
@@ -14,25 +15,6 @@
 /** A clip region with more rectangles than this becomes several layers, so that each can be bounded. */
 #define MAX_BOXES 2048
 #define DESTROY_TIMEOUT_NS 5000000000ull
-
-bool sbx_grow(void *array, size_t *capacity, size_t need, size_t size) {
-	if (need <= *capacity) {
-		return true;
-	}
-	size_t grown = *capacity < 64 ? 64 : *capacity;
-	while (grown < need) {
-		grown *= 2;
-	}
-	void *old;
-	memcpy(&old, array, sizeof(old));
-	void *new = reallocarray(old, grown, size);
-	if (new == NULL) {
-		return false;
-	}
-	memcpy(array, &new, sizeof(new));
-	*capacity = grown;
-	return true;
-}
 
 int sbx_composer_create(struct sbx_device *device, struct sbx_composer **out) {
 	struct sbx_composer *composer = calloc(1, sizeof(*composer));
@@ -139,7 +121,7 @@ static int add_boxes(struct sbx_frame *frame, pixman_box32_t box, const pixman_r
 	if (!intersect(&box, &target) || n <= 0) {
 		return 0;
 	}
-	if (!sbx_grow(&frame->boxes, &frame->boxes_capacity, before + (size_t)n,
+	if (!sbx_array_grow(&frame->boxes, &frame->boxes_capacity, before + (size_t)n,
 			sizeof(frame->boxes[0]))) {
 		return -1;
 	}
@@ -154,9 +136,9 @@ static int add_boxes(struct sbx_frame *frame, pixman_box32_t box, const pixman_r
 }
 
 static bool grow_layers(struct sbx_frame *frame, size_t n) {
-	return sbx_grow(&frame->records, &frame->records_capacity, n, sizeof(frame->records[0])) &&
-		sbx_grow(&frame->layers, &frame->layers_capacity, n, sizeof(frame->layers[0])) &&
-		sbx_grow(&frame->ops, &frame->ops_capacity, n, sizeof(frame->ops[0]));
+	return sbx_array_grow(&frame->records, &frame->records_capacity, n, sizeof(frame->records[0])) &&
+		sbx_array_grow(&frame->layers, &frame->layers_capacity, n, sizeof(frame->layers[0])) &&
+		sbx_array_grow(&frame->ops, &frame->ops_capacity, n, sizeof(frame->ops[0]));
 }
 
 static void add_layer(struct sbx_frame *frame, const struct sbx_record *record,

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include "render/array.h"
 #include "render/batch.h"
 #include "render/device.h"
 #include "render/format.h"
@@ -75,28 +76,12 @@ static void fill_regions(struct sbx_frame *frame, const struct sbx_plan *plan) {
 	}
 }
 
-static void record_barrier(struct sbx_frame *frame) {
-	const VkMemoryBarrier2 barrier = {
-		.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER_2,
-		.srcStageMask = VK_PIPELINE_STAGE_2_COPY_BIT,
-		.srcAccessMask = VK_ACCESS_2_TRANSFER_WRITE_BIT,
-		.dstStageMask = VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT,
-		.dstAccessMask = VK_ACCESS_2_SHADER_SAMPLED_READ_BIT | VK_ACCESS_2_SHADER_STORAGE_WRITE_BIT,
-	};
-	const VkDependencyInfo info = {
-		.sType = VK_STRUCTURE_TYPE_DEPENDENCY_INFO,
-		.memoryBarrierCount = 1,
-		.pMemoryBarriers = &barrier,
-	};
-	frame->composer->device->vk.vkCmdPipelineBarrier2(sbx_batch_commands(frame->batch), &info);
-}
-
 int sbx_copy_record(struct sbx_frame *frame, const struct sbx_plan *plan) {
 	struct sbx_composer *composer = frame->composer;
 	if (plan->n_copied == 0) {
 		return 0;
 	}
-	if (!sbx_grow(&composer->copies, &composer->copies_capacity, plan->n_copied,
+	if (!sbx_array_grow(&composer->copies, &composer->copies_capacity, plan->n_copied,
 			sizeof(composer->copies[0]))) {
 		return -ENOMEM;
 	}
@@ -111,7 +96,7 @@ int sbx_copy_record(struct sbx_frame *frame, const struct sbx_plan *plan) {
 		}
 	}
 	if (plan->n_dispatched > 0) {
-		record_barrier(frame);
+		sbx_batch_order(frame->batch);
 	}
 	sbx_count(SBX_COUNT_COPIED_PARTS, plan->n_copied);
 	return 0;

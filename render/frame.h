@@ -141,7 +141,4 @@ struct sbx_layer *sbx_copy_layer(struct sbx_frame *frame, const struct sbx_plan 
  */
 int sbx_copy_record(struct sbx_frame *frame, const struct sbx_plan *plan);
 
-/** Room for `need` elements of `size` bytes in *array, a pointer to an array. False: out of memory. */
-bool sbx_grow(void *array, size_t *capacity, size_t need, size_t size);
-
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "render/array.h"
 
 /*
  * A sweep from top to bottom. At each y where a box begins or ends, only the x range of those boxes
@@ -98,28 +99,8 @@ static int32_t min_i32(int32_t a, int32_t b) {
 	return a < b ? a : b;
 }
 
-/** Room for `need` elements in *array, a pointer to an array of elements of `size` bytes. */
-static bool reserve(void *array, size_t *capacity, size_t need, size_t size) {
-	if (need <= *capacity) {
-		return true;
-	}
-	size_t grown = *capacity < 64 ? 64 : *capacity;
-	while (grown < need) {
-		grown *= 2;
-	}
-	void *old;
-	memcpy(&old, array, sizeof(old));
-	void *new = reallocarray(old, grown, size);
-	if (new == NULL) {
-		return false;
-	}
-	memcpy(array, &new, sizeof(new));
-	*capacity = grown;
-	return true;
-}
-
 #define RESERVE(s, array, need) \
-	reserve(&(s)->array, &(s)->array##_capacity, need, sizeof(*(s)->array))
+	sbx_array_grow(&(s)->array, &(s)->array##_capacity, need, sizeof(*(s)->array))
 
 /** Shell's sort with Ciura's gaps: no memory, no calls, and edges come nearly sorted. */
 static void sort_keys(uint64_t *keys, size_t n) {

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "compose.comp.h"
+#include "render/compose.comp.h"
 #include "render/descriptors.h"
 #include "render/device.h"
 

@@ -1,7 +1,10 @@
 #include <errno.h>
+#include <math.h>
 #include <string.h>
+#include "render/array.h"
 #include "render/batch.h"
 #include "render/device.h"
+#include "render/format.h"
 #include "render/frame.h"
 #include "render/image.h"
 #include "trace/counter.h"
@@ -131,7 +134,7 @@ static int use_visible_layers(struct sbx_frame *frame, struct sbx_plan *plan) {
 static int64_t pack_parts(struct sbx_frame *frame, const struct sbx_plan *plan) {
 	struct sbx_composer *composer = frame->composer;
 	const struct sbx_partition *partition = &composer->partition;
-	if (!sbx_grow(&composer->packed, &composer->packed_capacity, plan->n_dispatched,
+	if (!sbx_array_grow(&composer->packed, &composer->packed_capacity, plan->n_dispatched,
 			sizeof(composer->packed[0]))) {
 		return -ENOMEM;
 	}
@@ -207,29 +210,8 @@ static void dispatch(struct sbx_frame *frame, const struct sbx_plan *plan,
 	vk->vkCmdDispatch(commands, x, (push->n_groups + x - 1) / x, 1);
 }
 
-/** A frame in several dispatches: each sees what the ones before have drawn. */
-static void record_barrier(struct sbx_frame *frame) {
-	const VkPipelineStageFlags2 stages =
-		VK_PIPELINE_STAGE_2_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_2_COPY_BIT;
-	const VkAccessFlags2 writes =
-		VK_ACCESS_2_SHADER_STORAGE_WRITE_BIT | VK_ACCESS_2_TRANSFER_WRITE_BIT;
-	const VkMemoryBarrier2 barrier = {
-		.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER_2,
-		.srcStageMask = stages,
-		.srcAccessMask = writes,
-		.dstStageMask = stages,
-		.dstAccessMask = writes | VK_ACCESS_2_SHADER_SAMPLED_READ_BIT,
-	};
-	const VkDependencyInfo info = {
-		.sType = VK_STRUCTURE_TYPE_DEPENDENCY_INFO,
-		.memoryBarrierCount = 1,
-		.pMemoryBarriers = &barrier,
-	};
-	frame->composer->device->vk.vkCmdPipelineBarrier2(sbx_batch_commands(frame->batch), &info);
-}
-
 static int record_dispatch(struct sbx_frame *frame, const struct sbx_plan *plan) {
-	struct sbx_push push;
+	struct sbx_push push = { .limit = frame->target->format->is_float ? INFINITY : 1 };
 	VkDescriptorSet data;
 	if (plan->n_dispatched == 0) {
 		return 0;
@@ -253,7 +235,7 @@ static int record_plan(struct sbx_frame *frame, struct sbx_plan *plan) {
 	}
 	sbx_batch_flush_barriers(frame->batch);
 	if (plan->first_layer > 0) {
-		record_barrier(frame);
+		sbx_batch_order(frame->batch);
 	}
 	ret = sbx_copy_record(frame, plan);
 	if (ret == 0) {

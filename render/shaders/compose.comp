@@ -32,6 +32,8 @@ layout(push_constant) uniform Push {
 	uint first_layer; // in words
 	uint first_chunk; // in words
 	uint n_groups;
+	// The largest value that the target holds: sums are cut there as an integer target cuts them.
+	float limit;
 } push;
 
 const uint CHUNK_SHIFT = 6;
@@ -132,6 +134,7 @@ void main() {
 		uvec4 head = quads[record];
 		vec4 source = layer_color(record, head, pixel);
 		color = (head.w & REPLACE) != 0 ? source : source + color * (1 - source.a);
+		color = min(color, vec4(push.limit));
 	}
 	imageStore(target, pixel, color);
 }

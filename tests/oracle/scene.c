@@ -35,17 +35,23 @@ static const struct oracle_format *random_format(struct random *random, const ui
 	return oracle_format(formats[below(random, n)]);
 }
 
-/** Premultiplied noise; now and then all opaque, as windows are. */
+/** The nearest value that the alpha channel can have. */
+static float round_alpha(const struct oracle_format *format, float alpha) {
+	float step = oracle_format_step(format, 3, alpha);
+	return format->bits[3] == 0 ? 1 : rintf(alpha / step) * step;
+}
+
+/** Noise; now and then all opaque, as windows are. Premultiplied, or what a careless client sends. */
 static struct oracle_image *random_image(struct random *random, const struct oracle_format *format,
-		int width, int height) {
+		int width, int height, bool premultiplied) {
 	struct oracle_image *image = oracle_image_create(format, width, height);
 	bool opaque = one_in(random, 3), smooth = one_in(random, 2);
 	for (int y = 0; y < height; y++) {
 		for (int x = 0; x < width; x++) {
 			float rgba[4] = { (float)x / (float)width, (float)y / (float)height, 0.5f, 1 };
-			rgba[3] = opaque ? 1 : fraction(random);
+			rgba[3] = round_alpha(format, opaque ? 1 : fraction(random));
 			for (int c = 0; c < 3; c++) {
-				rgba[c] = (smooth ? rgba[c] : fraction(random)) * rgba[3];
+				rgba[c] = (smooth ? rgba[c] : fraction(random)) * (premultiplied ? rgba[3] : 1);
 			}
 			oracle_image_put(image, x, y, rgba);
 		}
@@ -137,13 +143,15 @@ void oracle_scene_random(struct oracle_scene *scene, uint64_t seed,
 	*scene = (struct oracle_scene){ .seed = seed };
 	below(&random, 2);
 	scene->target = random_image(&random, random_format(&random, options->target_formats),
-		between(&random, 1, 200), between(&random, 1, 150));
+		between(&random, 1, 200), between(&random, 1, 150), true);
+	// pixman clamps colours to 1 as integers do, whatever the target: no sums above it in floats.
+	bool valid = scene->target->format->is_half || !one_in(&random, 4);
 	scene->n_textures = 1 + below(&random, ORACLE_MAX_TEXTURES);
 	for (size_t i = 0; i < scene->n_textures; i++) {
 		int limit = one_in(&random, 4) ? 250 : 40;
 		scene->textures[i] = random_image(&random,
 			random_format(&random, options->texture_formats),
-			between(&random, 1, limit), between(&random, 1, limit));
+			between(&random, 1, limit), between(&random, 1, limit), valid);
 	}
 	for (size_t n = below(&random, ORACLE_MAX_OPS + 1); n > 0; n--) {
 		random_op(&random, scene, options->pixman_only);
