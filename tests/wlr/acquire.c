@@ -218,6 +218,8 @@ static void no_failing_call_shows_pending_content(void **state) {
 	rig_log_expect("");
 	static const int errors[] = { -EMFILE, -ENOMEM, -EINVAL };
 	assert_true(draw(&scene, NULL, 0));
+	rig_finish(scene.rig);
+	rig_buffer_fill(scene.target, BEHIND);
 	bool failed = true;
 	for (unsigned n = 0; failed && n < 40; n++) {
 		struct vgem_fence fence;
