@@ -1,6 +1,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/sync_file.h>
+#include <stddef.h>
 #include <sys/ioctl.h>
 #include "harness/kernel_fake.h"
 #include "sync/kernel.h"
@@ -9,6 +10,9 @@ struct kernel_fake kernel_fake;
 
 /* 0, or the error with which this call is to fail. */
 static int next_call(void) {
+	if (kernel_fake.paused) {
+		return 0;
+	}
 	unsigned call = kernel_fake.calls++;
 	if (!kernel_fake.armed || call != kernel_fake.fail_at) {
 		return 0;

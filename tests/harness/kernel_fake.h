@@ -11,6 +11,8 @@
 struct kernel_fake {
 	/** Calls (ioctl, eventfd, eventfd_read, poll, dup) since kernel_fake_install(). */
 	unsigned calls;
+	/** While true, calls do not count and kernel_fake_fail() fails none: they are the test's own. */
+	bool paused;
 	/** Every call of this ioctl (0: of none) fails so; sizes do not matter. */
 	unsigned long broken_request;
 	int broken_error;
