@@ -10,16 +10,16 @@ enum { MIN_BATCH = 64, MAX_BATCH = 4096 };
 
 static size_t allocate_batch(struct sbx_sync *sync, size_t capacity) {
 	size_t bytes = capacity * (3 * sizeof(uint64_t) + sizeof(uint32_t));
-	uint64_t *memory = malloc(bytes);
+	void *memory = malloc(bytes);
 	if (memory == NULL) {
 		return sync->capacity;
 	}
 	free(sync->memory);
 	sync->memory = memory;
 	sync->values = memory;
-	sync->answers = memory + capacity;
-	sync->origins = memory + 2 * capacity;
-	sync->handles = (uint32_t *)(memory + 3 * capacity);
+	sync->answers = sync->values + capacity;
+	sync->origins = sync->answers + capacity;
+	sync->handles = (uint32_t *)(sync->origins + capacity);
 	sync->capacity = capacity;
 	return capacity;
 }

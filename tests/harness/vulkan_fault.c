@@ -85,8 +85,14 @@ bool vulkan_fault_happened(const char **name) {
 	return failed != NULL;
 }
 
-void vulkan_fault_pause(void) {
+unsigned vulkan_fault_pause(void) {
+	unsigned left = countdown;
 	countdown = UINT_MAX;
+	return left;
+}
+
+void vulkan_fault_resume(unsigned left) {
+	countdown = left;
 }
 
 void vulkan_fault_stop(void) {

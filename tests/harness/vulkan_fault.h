@@ -16,8 +16,10 @@ void vulkan_fault_remove(void);
 void vulkan_fault_fail(unsigned n, VkResult result);
 /** Whether that has happened; "vkFoo" in *name. */
 bool vulkan_fault_happened(const char **name);
-/** Let no call fail any more; the second one also forgets what happened. */
-void vulkan_fault_pause(void);
+/** Let no call fail until vulkan_fault_resume(), which takes what this returned. */
+unsigned vulkan_fault_pause(void);
+void vulkan_fault_resume(unsigned left);
+/** Let no call fail any more, and forget what happened. */
 void vulkan_fault_stop(void);
 
 /**

@@ -1,6 +1,7 @@
 #include <drm.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "harness/kernel_fake.h"
@@ -522,6 +523,49 @@ static void test_import_fails(void **state) {
 	sbx_timeline_destroy(op.timeline);
 }
 
+struct exporter {
+	struct sync_lab *lab;
+	struct sbx_point point;
+	int expected, wrong;
+	pthread_barrier_t *start;
+};
+
+static void *export_often(void *data) {
+	struct exporter *exporter = data;
+	pthread_barrier_wait(exporter->start);
+	for (int i = 0; i < 2000; i++) {
+		int sync_file;
+		if (sbx_point_export_sync_file(exporter->lab->sync, exporter->point, &sync_file) < 0 ||
+				sbx_fence_status(sync_file, NULL) != exporter->expected) {
+			exporter->wrong++;
+		}
+		sbx_fd_close(&sync_file);
+	}
+	return NULL;
+}
+
+/* Both go through the same scratch syncobj, and neither gets the other's fence. */
+static void test_export_threads(void **state) {
+	struct sync_lab *lab = *state;
+	struct sbx_timeline *timeline = create(lab);
+	struct sbx_point one = sbx_timeline_point(timeline, 1), two = sbx_timeline_point(timeline, 2);
+	struct vgem_fence fence;
+	signal_point(lab, one);
+	sync_lab_pend(lab, two, &fence);
+	pthread_barrier_t start;
+	pthread_barrier_init(&start, NULL, 2);
+	struct exporter done = { lab, one, 1, 0, &start }, pending = { lab, two, 0, 0, &start };
+	pthread_t thread;
+	assert_int_equal(pthread_create(&thread, NULL, export_often, &done), 0);
+	export_often(&pending);
+	pthread_join(thread, NULL);
+	pthread_barrier_destroy(&start);
+	assert_int_equal(done.wrong, 0);
+	assert_int_equal(pending.wrong, 0);
+	vgem_fence_signal(&fence);
+	sbx_timeline_destroy(timeline);
+}
+
 static void test_transfer(void **state) {
 	struct sync_lab *lab = *state;
 	struct sbx_timeline *a = create(lab), *b = create(lab);
@@ -578,6 +622,7 @@ static const struct CMUnitTest lab[] = {
 	SYNC_LAB_OLD("point: export fails, two ioctls", test_export_fails),
 	SYNC_LAB("point: import fails", test_import_fails),
 	SYNC_LAB_OLD("point: import fails, two ioctls", test_import_fails),
+	SYNC_LAB_OLD("point: export from two threads", test_export_threads),
 	SYNC_LAB("point: transfer", test_transfer),
 };
 

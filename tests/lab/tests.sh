@@ -1,0 +1,117 @@
+# shellcheck shell=bash
+# What `./dev test` does: three builds; the host's tests in two of them; then one boot
+# of the lab VM for all that needs a display, and further boots only for e2e tests that
+# ask for other hardware. Sourced by dev.
+#
+# A Meson test belongs to a run by its suite:
+#	project		runs here, once
+#	host		runs here, normal and sanitizer build
+#	lab		runs in the VM, normal build, with Vulkan validation
+#	lab-asan	runs in the VM, sanitizer build (a test may be in both)
+#	should-fail	beside another: its failure is what is expected
+# tests/e2e/*.sh run in the VM. They find the build in $SBX_BUILD, put files into
+# $SBX_OUT and may call lab-screendump; exit status 77 is a skip. Comments ask for more:
+#	# dev: vm --outputs 1024x768,800x600	options of the VM
+#	# dev: timeout 60			seconds, before the VM's slowness (default 120)
+#	# dev: sanitizers too			a second time with the sanitizer build
+
+: "${root:?}" "${lab:?}"
+
+results=$root/out/test/results
+expected=()
+only=()
+
+# Runs groups of tests here; see run-tests for what a group is.
+test_here() { # GROUP...
+	expected+=("$@")
+	in_env python3 "$lab/run-tests" --results "$results" --jobs "$(nproc)" \
+		"${only[@]}" "$@" </dev/null || say "the tests ended early"
+}
+
+test_in_lab() { # [VM OPTION]... -- GROUP...
+	local options=()
+	while [ "$1" != -- ]; do
+		options+=("$1")
+		shift
+	done
+	shift
+	expected+=("$@")
+	SIGNALBOX_VALIDATION=1 in_lab build --timeout 900 "${options[@]}" -- \
+		python3 "$lab/run-tests" --results "$results" --slow 4 "${only[@]}" "$@" </dev/null ||
+		say "the lab ended early"
+}
+
+# The VM options that an e2e script asks for.
+vm_options_of() { # SCRIPT
+	sed -n 's/^# dev: vm //p' "$1" | head -n 1
+}
+
+# Prints the e2e groups of the scripts that ask for exactly these VM options.
+e2e_groups() { # OPTIONS
+	local script normal=() sanitizers=()
+	for script in tests/e2e/*.sh; do
+		[ -x "$script" ] && [ "$(vm_options_of "$script")" = "$1" ] || continue
+		normal+=("$script")
+		! grep -q '^# dev: sanitizers too' "$script" || sanitizers+=("$script")
+	done
+	local IFS=,
+	[ ${#normal[@]} -eq 0 ] || echo "build:e2e:${normal[*]}"
+	[ ${#sanitizers[@]} -eq 0 ] || echo "build-asan:e2e:${sanitizers[*]}"
+}
+
+all_vm_options() {
+	local script
+	for script in tests/e2e/*.sh; do
+		[ ! -x "$script" ] || vm_options_of "$script"
+	done | sort -u
+}
+
+test_builds() {
+	local ok=0
+	build_quietly "normal build" build || ok=1
+	CC=clang build_quietly "clang build" build-clang || ok=1
+	build_quietly "sanitizer build" build-asan -Db_sanitize=address,undefined \
+		-Db_lundef=false || ok=1
+	return "$ok"
+}
+
+# Prints the last line and says with its status whether all is well: a group that did not
+# reach its end counts as one failure, and so does a run in which nothing ran.
+summary() {
+	local group
+	for group in "${expected[@]}"; do
+		if ! grep -qxF "end $group" "$results"; then
+			echo "not ok ${group%:tests/*}: did not run to its end"
+			echo "0 1 0 $group" >>"$results"
+		fi
+	done
+	awk '$1 != "end" { passed += $1; failed += $2; skipped += $3 }
+		END {
+			printf "\n%d passed, %d failed, %d skipped\n", passed, failed, skipped
+			exit failed > 0 || passed == 0
+		}' "$results"
+}
+
+run_all_tests() { # [NAME]...
+	local name options groups words
+	for name in "$@"; do
+		only+=(--only "$name")
+	done
+	out=$root/out/test
+	rm -rf "$out"
+	mkdir -p "$out"
+	: >"$results"
+	if ! test_builds; then
+		printf '\n0 passed, 1 failed, 0 skipped\n'
+		return 1
+	fi
+	test_here build:project build:host build-asan:host
+	mapfile -t groups < <(e2e_groups '')
+	test_in_lab -- build:lab build-asan:lab-asan "${groups[@]}"
+	while read -r options; do
+		read -ra words <<<"$options"
+		mapfile -t groups < <(e2e_groups "$options")
+		test_in_lab "${words[@]}" -- "${groups[@]}"
+	done < <(all_vm_options)
+	summary
+}
