@@ -126,6 +126,12 @@ struct sbx_plan {
 	bool full;
 };
 
+/**
+ * Draw once with each pipeline. Software devices compile a pipeline when it is first used, in some
+ * 0.1 s, in an emulated machine in seconds: at start-up nobody waits for a frame yet.
+ */
+int sbx_composer_warm_up(struct sbx_composer *composer);
+
 /** Partition, upload and record all of the frame into its batch. 0 or a negative errno. */
 int sbx_frame_record(struct sbx_frame *frame);
 
