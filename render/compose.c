@@ -29,6 +29,9 @@ int sbx_composer_create(struct sbx_device *device, struct sbx_composer **out) {
 	if (ret == 0) {
 		ret = sbx_pipelines_init(&composer->pipelines, device, &composer->descriptors);
 	}
+	if (ret == 0 && device->caps.software) {
+		ret = sbx_composer_warm_up(composer);
+	}
 	if (ret < 0) {
 		sbx_composer_destroy(composer);
 		return ret;

@@ -25,7 +25,7 @@ static struct {
 	uint64_t seed;
 	unsigned long count, pixman;
 	const char *dump;
-} options = { .seed = 1, .count = 2500, .pixman = 2500 };
+} options = { .seed = 1, .count = 1500, .pixman = 1500 };
 
 static uint32_t target_formats[] = {
 	DRM_FORMAT_XRGB8888, DRM_FORMAT_ARGB8888, DRM_FORMAT_XBGR8888, DRM_FORMAT_ABGR8888,
