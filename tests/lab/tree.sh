@@ -335,5 +335,5 @@ in_tree() { # [--bind DIR]... COMMAND...
 		binds+=(--bind "$2")
 		shift 2
 	done
-	"$lab/enter" "$tree" "${binds[@]}" -- "$@"
+	setpriv --pdeathsig TERM "$lab/enter" "$tree" "${binds[@]}" -- "$@"
 }
