@@ -14,7 +14,13 @@
 struct sbx_batch;
 struct sbx_device;
 struct sbx_image;
+struct sbx_semaphore;
 struct sbx_timer;
+
+/** How long sbx_batch_begin() waits for a place in the ring. */
+#define SBX_BATCH_BEGIN_TIMEOUT_NS 1000000000ull
+/** How long sbx_batch_submit() waits for work whose end cannot be had as an fd. */
+#define SBX_BATCH_DONE_TIMEOUT_NS 2000000000ull
 
 /** Begin recording. NULL: out of memory, lost device, or the ring is full for a second. */
 struct sbx_batch *sbx_batch_begin(struct sbx_device *device);
@@ -28,6 +34,17 @@ VkCommandBuffer sbx_batch_commands(struct sbx_batch *batch);
  * batch does not wait for it: whatever it protects must not be touched by this batch.
  */
 int sbx_batch_wait(struct sbx_batch *batch, int *sync_file);
+
+/**
+ * The same with a semaphore of our own, of either type (`value`: for timelines). Lent until the batch
+ * is submitted. -EINVAL: a binary semaphore without a pending signal, which would wait for ever.
+ */
+int sbx_batch_wait_semaphore(struct sbx_batch *batch, struct sbx_semaphore *semaphore,
+	uint64_t value);
+
+/** Signal `semaphore` when this batch is complete. Lent until submitted. -EINVAL: it is signalled already. */
+int sbx_batch_signal_semaphore(struct sbx_batch *batch, struct sbx_semaphore *semaphore,
+	uint64_t value);
 
 /**
  * Make `image` usable for reading (layout, visibility, ownership from FOREIGN) in this batch, and give
@@ -44,6 +61,9 @@ int sbx_batch_use_target(struct sbx_batch *batch, struct sbx_image *image);
  * needs them; sbx_batch_submit() records the releases.
  */
 void sbx_batch_flush_barriers(struct sbx_batch *batch);
+
+/** What is recorded from here on comes after everything recorded before, writes to images included. */
+void sbx_batch_order(struct sbx_batch *batch);
 
 /** Measure this batch's GPU time with `timer` (NULL: do not). */
 void sbx_batch_set_timer(struct sbx_batch *batch, struct sbx_timer *timer);
@@ -62,6 +82,22 @@ int sbx_batch_submit(struct sbx_batch *batch, int *done_fd, uint64_t *value);
 
 /** Drop what was recorded. Waits already consumed are given up. NULL is allowed. */
 void sbx_batch_cancel(struct sbx_batch *batch);
+
+/**
+ * The device's upload batch: what is recorded into it runs before the next batch that is submitted.
+ * NULL: as sbx_batch_begin(). Begun when first asked for.
+ */
+struct sbx_batch *sbx_batch_uploads(struct sbx_device *device);
+
+/** Send the upload batch by itself, if there is one. 0 or a negative errno (then it stays). */
+int sbx_batch_submit_uploads(struct sbx_device *device);
+
+/** A number that no other batch of this device has. */
+uint64_t sbx_batch_serial(const struct sbx_batch *batch);
+
+/** The ring. Destroyed when the queue is idle. */
+int sbx_batches_create(struct sbx_device *device);
+void sbx_batches_destroy(struct sbx_device *device);
 
 /** GPU time of a batch, from timestamps. */
 struct sbx_timer *sbx_timer_create(struct sbx_device *device);

@@ -14,7 +14,11 @@
 #include <stdint.h>
 #include <volk.h>
 
+struct sbx_batches;
+struct sbx_format_cache;
+struct sbx_readback;
 struct sbx_retire;
+struct sbx_staging;
 
 struct sbx_device_options {
 	/**
@@ -34,6 +38,8 @@ struct sbx_device_options {
 /** What a kind of external semaphore can do on this device. */
 struct sbx_semaphore_caps {
 	bool import, export;
+	/** A payload that was imported may be exported again as the same kind of fd. */
+	bool reexport;
 };
 
 struct sbx_device_caps {
@@ -87,7 +93,27 @@ struct sbx_device {
 
 	struct sbx_retire *retire;
 	VkDebugUtilsMessengerEXT messenger;
+	/** The validation layers are there and on. */
+	bool validation;
+	/** VK_EXT_debug_utils is there: handles get names. */
+	bool debug_utils;
+	/** Which of the devices of sbx_device_list() this is, and why it was chosen. */
+	unsigned index;
+	const char *reason;
+
+	/* What batch.c, upload.c, readback.c and format.c keep per device. */
+	struct sbx_batches *batches;
+	struct sbx_staging *staging;
+	struct sbx_readback *readback;
+	struct sbx_format_cache *formats;
 };
+
+/**
+ * Call a device function and look at its result: SBX_VK(device, vkFoo, device->handle, ...) is 0 or
+ * a negative errno, as sbx_device_check() says.
+ */
+#define SBX_VK(device, call, ...) \
+	sbx_device_check((device), (device)->vk.call(__VA_ARGS__), #call)
 
 /**
  * Choose and open a Vulkan device. Prints the start-up report at debug level, and at error level one

@@ -1,5 +1,10 @@
 /**
  * Images: a client's dma-buf, a texture filled from shared memory, a target.
+ *
+ * Every image is used in VK_IMAGE_LAYOUT_GENERAL, for sampling, storing and copying alike: one layout
+ * means no transition between two uses, a batch needs one memory barrier for all images of our own,
+ * and dma-bufs are handed over in GENERAL anyway. (VK_KHR_unified_image_layouts says it costs nothing
+ * on current hardware.)
  */
 #ifndef SBX_RENDER_IMAGE_H
 #define SBX_RENDER_IMAGE_H
@@ -35,7 +40,9 @@ struct sbx_image {
 	uint32_t memory_count;
 	/** To sample from (swizzled so that it reads as RGBA), and to store to (null: not a target). */
 	VkImageView sample_view, store_view;
-	/** The layout that the last recorded command leaves it in. */
+	/** What it was created for, e.g. VK_IMAGE_USAGE_TRANSFER_SRC_BIT where the format can. */
+	VkImageUsageFlags usage;
+	/** GENERAL, or UNDEFINED for an image of our own before its first use. */
 	VkImageLayout layout;
 	/** A dma-buf: between our uses it belongs to VK_QUEUE_FAMILY_FOREIGN_EXT. */
 	bool foreign;
@@ -43,6 +50,8 @@ struct sbx_image {
 	int sample_slot, store_slot;
 	/** The last submission that uses it; destruction waits for it. */
 	uint64_t last_use;
+	/** The batch (by serial number) whose list of images it is in, and the one that uploads to it. */
+	uint64_t batch_serial, upload_serial;
 	/** Set by the composer: forget the slots. Called once, when the image is really destroyed. */
 	void (*released)(struct sbx_image *image, void *data);
 	void *released_data;

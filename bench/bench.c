@@ -1,0 +1,254 @@
+// signalbox-bench: what a frame costs with signalbox and with wlroots' own renderers, through the
+// public API, the same pictures in the same run.
+
+#include "table.h"
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+#include <wlr/util/log.h>
+#include <wlr/version.h>
+
+struct options {
+	const char *peers; // comma-separated, NULL: all
+	const char *layouts; // comma-separated, NULL: all
+	const char *node;
+	const char *markdown;
+	const char *json;
+	int max_textures;
+	struct bench_limits limits;
+	bool check;
+	bool verbose;
+};
+
+static const struct bench_case all_cases[] = {
+	{ BENCH_SMALL, 1, false },
+	{ BENCH_SMALL, 1, true },
+	{ BENCH_SMALL, 10, false },
+	{ BENCH_SMALL, 10, true },
+	{ BENCH_SMALL, 100, false },
+	{ BENCH_SMALL, 100, true },
+	{ BENCH_SMALL, 1000, false },
+	{ BENCH_SMALL, 1000, true },
+	{ BENCH_TILES, 10, false },
+	{ BENCH_WINDOWS, 10, false },
+	{ BENCH_BLEND, 10, false },
+};
+#define CASE_COUNT (int)(sizeof(all_cases) / sizeof(all_cases[0]))
+
+static const char usage[] =
+	"Usage: signalbox-bench [options]\n"
+	"  --renderers LIST   of signalbox,wlroots-vulkan,wlroots-gles2,wlroots-pixman\n"
+	"  --layouts LIST     of small,tiles,windows,blend\n"
+	"  --max-textures N   leave out cases with more\n"
+	"  --budget MS        time for each case and renderer (default 1200)\n"
+	"  --frames N         at most so many frames a case (default 100)\n"
+	"  --node PATH        DRM render node whose syncobjs are used\n"
+	"  --markdown FILE    write what is printed to a file as well\n"
+	"  --json FILE        write everything as JSON\n"
+	"  --check            exit with 1 when a target is missed\n"
+	"  --verbose          the renderers' log\n";
+
+static bool listed(const char *list, const char *name) {
+	size_t length = strlen(name);
+	while (list != NULL) {
+		const char *comma = strchr(list, ',');
+		size_t item = comma != NULL ? (size_t)(comma - list) : strlen(list);
+		if (item == length && strncmp(list, name, length) == 0) {
+			return true;
+		}
+		list = comma != NULL ? comma + 1 : NULL;
+	}
+	return false;
+}
+
+static int clamp(int value, int low, int high) {
+	return value < low ? low : value > high ? high : value;
+}
+
+static bool parse_option(struct options *options, int option) {
+	switch (option) {
+	case 'r':
+		options->peers = optarg;
+		return true;
+	case 'l':
+		options->layouts = optarg;
+		return true;
+	case 't':
+		options->max_textures = atoi(optarg);
+		return true;
+	case 'b':
+		options->limits.budget_ms = atoi(optarg);
+		return true;
+	case 'f':
+		options->limits.max_frames = clamp(atoi(optarg), options->limits.min_frames,
+			BENCH_MAX_FRAMES);
+		return true;
+	case 'n':
+		options->node = optarg;
+		return true;
+	case 'm':
+		options->markdown = optarg;
+		return true;
+	case 'j':
+		options->json = optarg;
+		return true;
+	case 'c':
+		options->check = true;
+		return true;
+	case 'v':
+		options->verbose = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool parse_options(struct options *options, int argc, char **argv) {
+	static const struct option long_options[] = {
+		{ "renderers", required_argument, NULL, 'r' },
+		{ "layouts", required_argument, NULL, 'l' },
+		{ "max-textures", required_argument, NULL, 't' },
+		{ "budget", required_argument, NULL, 'b' },
+		{ "frames", required_argument, NULL, 'f' },
+		{ "node", required_argument, NULL, 'n' },
+		{ "markdown", required_argument, NULL, 'm' },
+		{ "json", required_argument, NULL, 'j' },
+		{ "check", no_argument, NULL, 'c' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ 0 },
+	};
+	int option;
+	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (!parse_option(options, option)) {
+			return false;
+		}
+	}
+	return optind == argc;
+}
+
+static int start_workers(struct bench_worker *workers, const struct options *options,
+		const struct bench_nodes *nodes) {
+	int count = 0;
+	for (const struct bench_peer *peer = bench_peers; peer->name != NULL; peer++) {
+		if (options->peers != NULL && !listed(options->peers, peer->name)) {
+			continue;
+		}
+		if (bench_worker_start(&workers[count], peer, nodes)) {
+			count++;
+		} else {
+			fprintf(stderr, "bench: %s does not run here\n", peer->name);
+		}
+	}
+	return count;
+}
+
+static bool wanted(const struct options *options, const struct bench_case *what) {
+	return what->textures <= options->max_textures &&
+		(options->layouts == NULL || listed(options->layouts, bench_layout_name(what->layout)));
+}
+
+static void measure_row(struct bench_row *row, const struct options *options,
+		struct bench_worker *workers, int worker_count) {
+	for (int i = 0; i < worker_count; i++) {
+		bench_worker_measure(&workers[i], &row->what, &options->limits, &row->results[i]);
+		// Without points there is nothing that could be new
+		if (row->what.fresh && !row->results[i].explicit_sync) {
+			row->results[i].ok = false;
+		}
+	}
+}
+
+static void print_heading(FILE *out, const struct bench_table *table,
+		const struct bench_nodes *nodes) {
+	struct utsname machine;
+	char date[32];
+	time_t now = time(NULL);
+	uname(&machine);
+	strftime(date, sizeof(date), "%Y-%m-%d", gmtime(&now));
+	fprintf(out, "signalbox-bench, %s, wlroots %s, Linux %s, %ld CPUs, %s, %dx%d XRGB8888\n\n", date,
+		WLR_VERSION_STR, machine.release, sysconf(_SC_NPROCESSORS_ONLN),
+		nodes->render_fd >= 0 ? nodes->render : "no DRM node", BENCH_WIDTH, BENCH_HEIGHT);
+	for (int i = 0; i < table->worker_count; i++) {
+		if (table->workers[i].note[0] != '\0') {
+			fprintf(out, "%s: %s.\n", table->workers[i].peer->name, table->workers[i].note);
+		}
+	}
+	fprintf(out, "\n");
+}
+
+static int print_report(FILE *out, const struct bench_table *table,
+		const struct bench_nodes *nodes) {
+	print_heading(out, table, nodes);
+	bench_table_print(out, table);
+	fprintf(out, "\nMedians a frame; the last three columns are ratios to wlroots-vulkan.\n");
+	fprintf(out, "\nIoctls a frame at 100 textures, by kind:\n");
+	bench_table_print_kinds(out, table);
+	fprintf(out, "\nTargets:\n");
+	return bench_table_print_targets(out, table);
+}
+
+static int write_files(const struct options *options, const struct bench_table *table,
+		const struct bench_nodes *nodes) {
+	const char *paths[] = { options->markdown, options->json };
+	int failed = 0;
+	for (int i = 0; i < 2; i++) {
+		FILE *out = paths[i] != NULL ? fopen(paths[i], "w") : NULL;
+		if (out != NULL && i == 0) {
+			print_report(out, table, nodes);
+		} else if (out != NULL) {
+			bench_table_print_json(out, table);
+		}
+		if (paths[i] != NULL && (out == NULL || fclose(out) != 0)) {
+			fprintf(stderr, "bench: cannot write %s\n", paths[i]);
+			failed++;
+		}
+	}
+	return failed;
+}
+
+static int run(const struct options *options) {
+	struct bench_worker workers[BENCH_MAX_PEERS];
+	struct bench_row rows[CASE_COUNT] = {0};
+	struct bench_nodes nodes;
+	bench_nodes_find(&nodes, options->node);
+
+	struct bench_table table = { .workers = workers, .rows = rows };
+	table.worker_count = start_workers(workers, options, &nodes);
+	for (int i = 0; i < CASE_COUNT && table.worker_count > 0; i++) {
+		if (!wanted(options, &all_cases[i])) {
+			continue;
+		}
+		struct bench_row *row = &rows[table.row_count++];
+		row->what = all_cases[i];
+		measure_row(row, options, workers, table.worker_count);
+		fprintf(stderr, "bench: %s, %d textures, %s points: done\n",
+			bench_layout_name(row->what.layout), row->what.textures,
+			row->what.fresh ? "new" : "static");
+	}
+	int missed = print_report(stdout, &table, &nodes);
+	int failed = write_files(options, &table, &nodes);
+	for (int i = 0; i < table.worker_count; i++) {
+		bench_worker_finish(&workers[i]);
+	}
+	if (nodes.render_fd >= 0) {
+		close(nodes.render_fd);
+	}
+	bool broken = failed > 0 || table.worker_count == 0 || (options->check && missed > 0);
+	return broken ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv) {
+	struct options options = {
+		.max_textures = 1000,
+		.limits = { .budget_ms = 1200, .min_frames = 4, .max_frames = 100, .warm_up = 3 },
+	};
+	if (!parse_options(&options, argc, argv)) {
+		fputs(usage, stderr);
+		return 2;
+	}
+	wlr_log_init(options.verbose ? WLR_DEBUG : WLR_ERROR, NULL);
+	return run(&options);
+}

@@ -1,0 +1,186 @@
+#include "table.h"
+#include <string.h>
+
+#define TARGET_IOCTLS 8
+#define TARGET_RATIO 0.5
+
+static int find_worker(const struct bench_table *table, const char *name) {
+	for (int i = 0; i < table->worker_count; i++) {
+		if (strcmp(table->workers[i].peer->name, name) == 0) {
+			return i;
+		}
+	}
+	return -1;
+}
+
+static const struct bench_result *find_result(const struct bench_table *table,
+		const struct bench_row *row, const char *name) {
+	int i = find_worker(table, name);
+	return i >= 0 && row->results[i].ok ? &row->results[i] : NULL;
+}
+
+static const struct bench_row *find_row(const struct bench_table *table, enum bench_layout layout,
+		int textures, bool fresh) {
+	for (int i = 0; i < table->row_count; i++) {
+		const struct bench_case *what = &table->rows[i].what;
+		if (what->layout == layout && what->textures == textures && what->fresh == fresh) {
+			return &table->rows[i];
+		}
+	}
+	return NULL;
+}
+
+static const char *points_name(const struct bench_case *what, const struct bench_result *result) {
+	if (!result->explicit_sync) {
+		return "none";
+	}
+	return what->fresh ? "new" : "static";
+}
+
+static void format_ratio(char *text, size_t size, double ours, const struct bench_result *base,
+		double base_value) {
+	if (base == NULL || base_value <= 0) {
+		snprintf(text, size, "-");
+	} else {
+		snprintf(text, size, "%.2f", ours / base_value);
+	}
+}
+
+static void print_line(FILE *out, const struct bench_table *table, const struct bench_row *row,
+		int worker) {
+	const struct bench_result *result = &row->results[worker];
+	const struct bench_result *base = find_result(table, row, "wlroots-vulkan");
+	char main_ratio[16], whole_ratio[16], wall_ratio[16];
+	format_ratio(main_ratio, sizeof(main_ratio), result->main_ms, base, base ? base->main_ms : 0);
+	format_ratio(whole_ratio, sizeof(whole_ratio), result->whole_ms, base,
+		base ? base->whole_ms : 0);
+	format_ratio(wall_ratio, sizeof(wall_ratio), result->wall_ms, base, base ? base->wall_ms : 0);
+	fprintf(out, "| %-7s | %8d | %-6s | %-14s | %6d | %7.1f | %4d | %+4d | %8.2f | %8.2f | %8.2f "
+		"| %5s | %5s | %5s |\n",
+		bench_layout_name(row->what.layout), row->what.textures, points_name(&row->what, result),
+		table->workers[worker].peer->name, result->frames, result->ioctls_total, result->fds,
+		result->fds_grown, result->main_ms, result->whole_ms, result->wall_ms,
+		main_ratio, whole_ratio, wall_ratio);
+}
+
+void bench_table_print(FILE *out, const struct bench_table *table) {
+	fprintf(out, "| layout  | textures | points | renderer       | frames | ioctls  | fds  | grew "
+		"| main ms  | whole ms | wall ms  | main  | whole | wall  |\n");
+	fprintf(out, "| ------- | -------: | ------ | -------------- | -----: | ------: | ---: | ---: "
+		"| -------: | -------: | -------: | ----: | ----: | ----: |\n");
+	for (int r = 0; r < table->row_count; r++) {
+		for (int i = 0; i < table->worker_count; i++) {
+			if (table->rows[r].results[i].ok) {
+				print_line(out, table, &table->rows[r], i);
+			}
+		}
+	}
+}
+
+static void print_kinds(FILE *out, const char *name, const struct bench_case *what,
+		const struct bench_result *result) {
+	fprintf(out, "- %s, %s points: ", name, points_name(what, result));
+	const char *separator = "";
+	for (int kind = 0; kind < BENCH_KINDS; kind++) {
+		if (result->ioctls[kind] > 0) {
+			fprintf(out, "%s%.3g %s", separator, result->ioctls[kind], bench_kind_name(kind));
+			separator = ", ";
+		}
+	}
+	fprintf(out, "%s\n", separator[0] == '\0' ? "none" : "");
+}
+
+void bench_table_print_kinds(FILE *out, const struct bench_table *table) {
+	for (int r = 0; r < table->row_count; r++) {
+		const struct bench_row *row = &table->rows[r];
+		for (int i = 0; row->what.textures == 100 && i < table->worker_count; i++) {
+			if (row->results[i].ok) {
+				print_kinds(out, table->workers[i].peer->name, &row->what, &row->results[i]);
+			}
+		}
+	}
+}
+
+static int print_target(FILE *out, const char *what, double value, double limit, bool inclusive) {
+	bool met = inclusive ? value <= limit : value < limit;
+	fprintf(out, "- %s: %.2f, %s\n", what, value, met ? "met" : "MISSED");
+	return !met;
+}
+
+static int print_absent(FILE *out, const char *what) {
+	fprintf(out, "- %s: not measured\n", what);
+	return 1;
+}
+
+static int print_ioctl_target(FILE *out, const struct bench_table *table) {
+	const char *what = "100 static textures, ioctls a frame (8 or fewer)";
+	const struct bench_row *row = find_row(table, BENCH_SMALL, 100, false);
+	const struct bench_result *ours = row ? find_result(table, row, "signalbox") : NULL;
+	if (ours == NULL) {
+		return print_absent(out, what);
+	}
+	return print_target(out, what, ours->ioctls_total, TARGET_IOCTLS, true);
+}
+
+static int print_main_target(FILE *out, const struct bench_table *table) {
+	const char *what = "100 static textures, main-thread CPU, of wlroots' (under 0.50)";
+	const struct bench_row *row = find_row(table, BENCH_SMALL, 100, false);
+	const struct bench_result *ours = row ? find_result(table, row, "signalbox") : NULL;
+	const struct bench_result *base = row ? find_result(table, row, "wlroots-vulkan") : NULL;
+	if (ours == NULL || base == NULL) {
+		return print_absent(out, what);
+	}
+	return print_target(out, what, ours->main_ms / base->main_ms, TARGET_RATIO, false);
+}
+
+static int print_whole_target(FILE *out, const struct bench_table *table,
+		enum bench_layout layout) {
+	char what[96];
+	snprintf(what, sizeof(what), "720p, 10 textures (%s), whole CPU, of wlroots' (under 0.50)",
+		bench_layout_name(layout));
+	const struct bench_row *row = find_row(table, layout, 10, false);
+	const struct bench_result *ours = row ? find_result(table, row, "signalbox") : NULL;
+	const struct bench_result *base = row ? find_result(table, row, "wlroots-vulkan") : NULL;
+	if (ours == NULL || base == NULL) {
+		return print_absent(out, what);
+	}
+	return print_target(out, what, ours->whole_ms / base->whole_ms, TARGET_RATIO, false);
+}
+
+int bench_table_print_targets(FILE *out, const struct bench_table *table) {
+	return print_ioctl_target(out, table) + print_main_target(out, table) +
+		print_whole_target(out, table, BENCH_TILES) +
+		print_whole_target(out, table, BENCH_WINDOWS) +
+		print_whole_target(out, table, BENCH_BLEND);
+}
+
+static void print_json_result(FILE *out, const struct bench_row *row, const char *name,
+		const struct bench_result *result) {
+	fprintf(out, "{\"layout\":\"%s\",\"textures\":%d,\"points\":\"%s\",\"renderer\":\"%s\","
+		"\"frames\":%d,\"ioctls\":%.4f,\"fds\":%d,\"fds_grown\":%d,\"main_ms\":%.4f,"
+		"\"whole_ms\":%.4f,\"wall_ms\":%.4f,\"kinds\":{",
+		bench_layout_name(row->what.layout), row->what.textures, points_name(&row->what, result),
+		name, result->frames, result->ioctls_total, result->fds, result->fds_grown,
+		result->main_ms, result->whole_ms, result->wall_ms);
+	for (int kind = 0; kind < BENCH_KINDS; kind++) {
+		fprintf(out, "%s\"%s\":%.4f", kind > 0 ? "," : "", bench_kind_name(kind),
+			result->ioctls[kind]);
+	}
+	fprintf(out, "}}");
+}
+
+void bench_table_print_json(FILE *out, const struct bench_table *table) {
+	const char *separator = "";
+	fprintf(out, "{\"width\":%d,\"height\":%d,\"results\":[", BENCH_WIDTH, BENCH_HEIGHT);
+	for (int r = 0; r < table->row_count; r++) {
+		for (int i = 0; i < table->worker_count; i++) {
+			const struct bench_result *result = &table->rows[r].results[i];
+			if (result->ok) {
+				fprintf(out, "%s\n", separator);
+				print_json_result(out, &table->rows[r], table->workers[i].peer->name, result);
+				separator = ",";
+			}
+		}
+	}
+	fprintf(out, "\n]}\n");
+}

@@ -1,0 +1,219 @@
+/*
+ * Options, signals, the started command. See usage() for how to use it and tiny.h for a map.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <wlr/util/log.h>
+#include "tiny.h"
+
+struct command {
+	const char *line;
+	bool end_with_it; /* --run: tiny ends when the command does, and with its exit status */
+	pid_t pid;
+	int status;
+};
+
+struct program {
+	struct tiny tiny;
+	struct command command;
+	const char *stats_path;
+	int exit_after_ms;
+	enum wlr_log_importance verbosity;
+	struct wl_event_source *sources[4];
+};
+
+static void usage(FILE *file) {
+	fputs("Usage: tiny [OPTIONS]\n"
+		"A small Wayland compositor. It runs on the machine's monitors, as a window of another\n"
+		"Wayland compositor, or without a monitor (WLR_BACKENDS=headless).\n"
+		"\n"
+		"  -s, --start COMMAND   start a command (sh -c) in it\n"
+		"  -r, --run COMMAND     the same, and end when it ends, with its exit status\n"
+		"      --renderer NAME   signalbox (default) or wlroots (what WLR_RENDERER says)\n"
+		"      --device DEVICE   which Vulkan device draws (also: SIGNALBOX_DEVICE)\n"
+		"      --validation      switch the Vulkan validation layers on\n"
+		"      --size WxH        size of outputs without fixed modes\n"
+		"      --exit-after MS   end after so many milliseconds\n"
+		"      --stats FILE      write what the frames cost to FILE at the end\n"
+		"  -d, --debug           log more\n"
+		"  -h, --help            this text\n"
+		"\n"
+		"Hold Alt: drag with the left button moves a window, with the right button resizes it;\n"
+		"Tab next window, Q close it, F fullscreen, Return starts $TERMINAL (foot), Escape ends\n"
+		"tiny. Ctrl+Alt+F1..F12 switch the virtual terminal.\n", file);
+}
+
+static bool parse_size(const char *text, struct tiny_options *options) {
+	char rest;
+	return sscanf(text, "%dx%d%c", &options->width, &options->height, &rest) == 2 &&
+		options->width > 0 && options->height > 0;
+}
+
+static bool parse_renderer(const char *name, struct tiny_options *options) {
+	options->wlroots_renderer = strcmp(name, "wlroots") == 0;
+	return options->wlroots_renderer || strcmp(name, "signalbox") == 0;
+}
+
+static bool parse_option(struct program *program, int option, const char *value) {
+	switch (option) {
+	case 'r':
+		program->command.end_with_it = true;
+		/* fallthrough */
+	case 's':
+		program->command.line = value;
+		return true;
+	case 'R':
+		return parse_renderer(value, &program->tiny.options);
+	case 'D':
+		program->tiny.options.device = value;
+		return true;
+	case 'V':
+		program->tiny.options.validation = true;
+		return true;
+	case 'S':
+		return parse_size(value, &program->tiny.options);
+	case 'E':
+		program->exit_after_ms = atoi(value);
+		return program->exit_after_ms > 0;
+	case 'T':
+		program->stats_path = value;
+		return true;
+	case 'd':
+		program->verbosity = WLR_DEBUG;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool parse_options(struct program *program, int argc, char *argv[]) {
+	static const struct option options[] = {
+		{ "start", required_argument, NULL, 's' },
+		{ "run", required_argument, NULL, 'r' },
+		{ "renderer", required_argument, NULL, 'R' },
+		{ "device", required_argument, NULL, 'D' },
+		{ "validation", no_argument, NULL, 'V' },
+		{ "size", required_argument, NULL, 'S' },
+		{ "exit-after", required_argument, NULL, 'E' },
+		{ "stats", required_argument, NULL, 'T' },
+		{ "debug", no_argument, NULL, 'd' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int option;
+	while ((option = getopt_long(argc, argv, "s:r:dh", options, NULL)) != -1) {
+		if (option == 'h') {
+			usage(stdout);
+			exit(0);
+		}
+		if (!parse_option(program, option, optarg)) {
+			if (option != '?') {
+				fprintf(stderr, "tiny: cannot use \"%s\"\n", optarg);
+			}
+			return false;
+		}
+	}
+	return optind == argc;
+}
+
+static int handle_end_signal(int number, void *data) {
+	struct program *program = data;
+	wl_display_terminate(program->tiny.display);
+	return 0;
+}
+
+static int handle_timeout(void *data) {
+	return handle_end_signal(0, data);
+}
+
+/* Our own child alone is waited for: a library in this process may have children too. */
+static int handle_child_signal(int number, void *data) {
+	struct program *program = data;
+	struct command *command = &program->command;
+	if (command->pid <= 0 || waitpid(command->pid, &command->status, WNOHANG) != command->pid) {
+		return 0;
+	}
+	command->pid = 0;
+	if (command->end_with_it) {
+		wl_display_terminate(program->tiny.display);
+	}
+	return 0;
+}
+
+static bool watch_signals(struct program *program) {
+	struct wl_event_loop *loop = program->tiny.loop;
+	struct wl_event_source **sources = program->sources;
+	sources[0] = wl_event_loop_add_signal(loop, SIGTERM, handle_end_signal, program);
+	sources[1] = wl_event_loop_add_signal(loop, SIGINT, handle_end_signal, program);
+	sources[2] = wl_event_loop_add_signal(loop, SIGCHLD, handle_child_signal, program);
+	if (program->exit_after_ms > 0) {
+		sources[3] = wl_event_loop_add_timer(loop, handle_timeout, program);
+		if (sources[3] != NULL) {
+			wl_event_source_timer_update(sources[3], program->exit_after_ms);
+		}
+	}
+	return sources[0] != NULL && sources[1] != NULL && sources[2] != NULL;
+}
+
+static bool start_command(struct command *command) {
+	command->pid = fork();
+	if (command->pid == 0) {
+		/* The event loop takes signals from a file descriptor and has blocked them here. */
+		sigset_t none;
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		execl("/bin/sh", "sh", "-c", command->line, (char *)NULL);
+		_exit(127);
+	}
+	if (command->pid < 0) {
+		wlr_log(WLR_ERROR, "cannot start \"%s\": %s", command->line, strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+static int run(struct program *program) {
+	struct tiny *tiny = &program->tiny;
+	struct command *command = &program->command;
+	if (!tiny_init(tiny) || !watch_signals(program)) {
+		return 1;
+	}
+	setenv("WAYLAND_DISPLAY", tiny->socket, true);
+	if (command->line != NULL && !start_command(command)) {
+		return 1;
+	}
+	wlr_log(WLR_INFO, "tiny is ready, WAYLAND_DISPLAY=%s", tiny->socket);
+	wl_display_run(tiny->display);
+
+	if (program->stats_path != NULL && !tiny_stats_write(&tiny->stats, program->stats_path)) {
+		return 1;
+	}
+	if (!command->end_with_it || command->pid != 0) {
+		return 0;
+	}
+	return WIFEXITED(command->status) ? WEXITSTATUS(command->status) :
+		128 + WTERMSIG(command->status);
+}
+
+int main(int argc, char *argv[]) {
+	static struct program program = { .verbosity = WLR_INFO };
+	if (!parse_options(&program, argc, argv)) {
+		usage(stderr);
+		return 2;
+	}
+	wlr_log_init(program.verbosity, NULL);
+	int status = run(&program);
+	for (size_t i = 0; i < sizeof(program.sources) / sizeof(program.sources[0]); i++) {
+		if (program.sources[i] != NULL) {
+			wl_event_source_remove(program.sources[i]);
+		}
+	}
+	tiny_finish(&program.tiny);
+	return status;
+}

@@ -1,0 +1,168 @@
+/*
+ * Monitors: modes, frames, the floor under everything.
+ */
+#include <stdlib.h>
+#include <time.h>
+#include <wlr/backend.h>
+#include <wlr/types/wlr_output.h>
+#include <wlr/types/wlr_output_layout.h>
+#include <wlr/types/wlr_scene.h>
+#include <wlr/types/wlr_xdg_output_v1.h>
+#include <wlr/util/log.h>
+#include "tiny.h"
+
+static const float floor_color[4] = { 0.055f, 0.075f, 0.110f, 1 };
+
+/*
+ * The scene does the work: it finds out what changed, collects the acquire points of the buffers
+ * that are visible, lets the renderer draw, and gives the renderer's completion to the backend as
+ * the fence that the monitor waits for. The thread that runs this waits for none of it.
+ */
+static void handle_frame(struct wl_listener *listener, void *data) {
+	struct tiny_output *output = wl_container_of(listener, output, frame);
+	struct tiny_stats *stats = &output->tiny->stats;
+	if (wlr_scene_output_needs_frame(output->scene_output)) {
+		tiny_stats_frame_begin(stats);
+		tiny_stats_frame_end(stats, wlr_scene_output_commit(output->scene_output, NULL));
+	}
+	/* Clients may go on even if their last frame could not be shown. */
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	wlr_scene_output_send_frame_done(output->scene_output, &now);
+}
+
+/* The window of a nested tiny was resized, for one. */
+static void handle_request_state(struct wl_listener *listener, void *data) {
+	struct tiny_output *output = wl_container_of(listener, output, request_state);
+	const struct wlr_output_event_request_state *event = data;
+	wlr_output_commit_state(output->wlr, event->state);
+}
+
+static void output_destroy(struct tiny_output *output) {
+	tiny_layers_close(output);
+	tiny_unlisten(&output->frame);
+	tiny_unlisten(&output->request_state);
+	tiny_unlisten(&output->destroy);
+	wl_list_remove(&output->link);
+	if (output->floor != NULL) {
+		wlr_scene_node_destroy(&output->floor->node);
+	}
+	free(output);
+}
+
+/*
+ * A monitor was unplugged, or somebody closed the window of a nested tiny: on a seat another
+ * monitor may come, in a window nothing will.
+ */
+static void handle_destroy(struct wl_listener *listener, void *data) {
+	struct tiny_output *output = wl_container_of(listener, output, destroy);
+	struct tiny *tiny = output->tiny;
+	output_destroy(output);
+	if (wl_list_empty(&tiny->outputs) && tiny->session == NULL) {
+		wl_display_terminate(tiny->display);
+	}
+}
+
+static bool switch_on(struct tiny_output *output) {
+	const struct tiny_options *options = &output->tiny->options;
+	struct wlr_output_state state;
+	wlr_output_state_init(&state);
+	wlr_output_state_set_enabled(&state, true);
+	struct wlr_output_mode *mode = wlr_output_preferred_mode(output->wlr);
+	if (mode != NULL) {
+		wlr_output_state_set_mode(&state, mode);
+	} else if (options->width > 0) {
+		wlr_output_state_set_custom_mode(&state, options->width, options->height, 0);
+	}
+	bool on = wlr_output_commit_state(output->wlr, &state);
+	wlr_output_state_finish(&state);
+	return on;
+}
+
+static bool enter_layout(struct tiny_output *output) {
+	struct tiny *tiny = output->tiny;
+	struct wlr_output_layout_output *place =
+		wlr_output_layout_add_auto(tiny->layout, output->wlr);
+	output->scene_output = wlr_scene_output_create(tiny->scene, output->wlr);
+	if (place == NULL || output->scene_output == NULL) {
+		return false;
+	}
+	wlr_scene_output_layout_add_output(tiny->scene_layout, place, output->scene_output);
+	return true;
+}
+
+static void handle_new_output(struct wl_listener *listener, void *data) {
+	struct tiny *tiny = wl_container_of(listener, tiny, new_output);
+	struct wlr_output *wlr = data;
+	struct tiny_output *output = calloc(1, sizeof(*output));
+	if (output == NULL) {
+		return;
+	}
+	output->tiny = tiny;
+	output->wlr = wlr;
+	wlr->data = output;
+	wl_list_init(&output->layer_surfaces);
+	wl_list_insert(tiny->outputs.prev, &output->link);
+	tiny_listen(&output->destroy, &wlr->events.destroy, handle_destroy);
+
+	output->floor = wlr_scene_rect_create(tiny->layers[TINY_LAYER_FLOOR], 0, 0, floor_color);
+	if (output->floor == NULL ||
+			!wlr_output_init_render(wlr, tiny->allocator, tiny->renderer) ||
+			!switch_on(output) || !enter_layout(output)) {
+		wlr_log(WLR_ERROR, "output %s stays dark: it cannot be switched on", wlr->name);
+		output_destroy(output);
+		return;
+	}
+	tiny_listen(&output->frame, &wlr->events.frame, handle_frame);
+	tiny_listen(&output->request_state, &wlr->events.request_state, handle_request_state);
+}
+
+/* An output came, went, moved or has another size: all that is placed on it follows. */
+static void handle_layout_change(struct wl_listener *listener, void *data) {
+	struct tiny *tiny = wl_container_of(listener, tiny, layout_change);
+	struct tiny_output *output;
+	wl_list_for_each(output, &tiny->outputs, link) {
+		wlr_output_layout_get_box(tiny->layout, output->wlr, &output->box);
+		wlr_scene_node_set_position(&output->floor->node, output->box.x, output->box.y);
+		wlr_scene_rect_set_size(output->floor, output->box.width, output->box.height);
+		tiny_layers_arrange(output);
+	}
+	tiny_windows_arrange(tiny);
+}
+
+struct tiny_output *tiny_output_at(struct tiny *tiny, double x, double y) {
+	struct wlr_output *wlr = wlr_output_layout_output_at(tiny->layout, x, y);
+	if (wlr != NULL) {
+		return wlr->data;
+	}
+	struct tiny_output *output;
+	wl_list_for_each(output, &tiny->outputs, link) {
+		return output;
+	}
+	return NULL;
+}
+
+void tiny_outputs_init_render(struct tiny *tiny) {
+	struct tiny_output *output;
+	wl_list_for_each(output, &tiny->outputs, link) {
+		wlr_output_init_render(output->wlr, tiny->allocator, tiny->renderer);
+		wlr_damage_ring_add_whole(&output->scene_output->damage_ring);
+		wlr_output_schedule_frame(output->wlr);
+	}
+}
+
+void tiny_outputs_init(struct tiny *tiny) {
+	tiny_listen(&tiny->new_output, &tiny->backend->events.new_output, handle_new_output);
+	tiny_listen(&tiny->layout_change, &tiny->layout->events.change, handle_layout_change);
+	wlr_xdg_output_manager_v1_create(tiny->display, tiny->layout);
+}
+
+/* The outputs themselves belong to the backend. */
+void tiny_outputs_finish(struct tiny *tiny) {
+	tiny_unlisten(&tiny->new_output);
+	tiny_unlisten(&tiny->layout_change);
+	struct tiny_output *output, *next;
+	wl_list_for_each_safe(output, next, &tiny->outputs, link) {
+		output_destroy(output);
+	}
+}

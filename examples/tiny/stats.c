@@ -1,0 +1,76 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <signalbox/counters.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <wlr/util/log.h>
+#include "tiny.h"
+
+static uint64_t read_clock(clockid_t clock) {
+	struct timespec now;
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t count_ioctls(void) {
+	uint64_t sum = 0;
+	for (size_t i = 0; i < sbx_counter_get_count(); i++) {
+		if (strncmp(sbx_counter_get_name(i), "ioctl.", 6) == 0) {
+			sum += sbx_counter_get(i);
+		}
+	}
+	return sum;
+}
+
+void tiny_stats_frame_begin(struct tiny_stats *stats) {
+	stats->begin_thread_ns = read_clock(CLOCK_THREAD_CPUTIME_ID);
+	stats->begin_ioctls = count_ioctls();
+	if (stats->first_ns == 0) {
+		stats->first_ns = read_clock(CLOCK_MONOTONIC);
+		stats->first_thread_ns = stats->begin_thread_ns;
+		stats->first_process_ns = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+		stats->first_ioctls = stats->begin_ioctls;
+	}
+}
+
+void tiny_stats_frame_end(struct tiny_stats *stats, bool drawn) {
+	if (!drawn) {
+		return;
+	}
+	uint64_t cpu_ns = read_clock(CLOCK_THREAD_CPUTIME_ID) - stats->begin_thread_ns;
+	stats->frames++;
+	stats->frame_cpu_ns += cpu_ns;
+	if (cpu_ns > stats->frame_cpu_max_ns) {
+		stats->frame_cpu_max_ns = cpu_ns;
+	}
+	stats->frame_ioctls += count_ioctls() - stats->begin_ioctls;
+}
+
+static void print(FILE *file, const char *name, uint64_t value) {
+	fprintf(file, "%s %" PRIu64 "\n", name, value);
+}
+
+bool tiny_stats_write(const struct tiny_stats *stats, const char *path) {
+	FILE *file = fopen(path, "we");
+	if (file == NULL) {
+		wlr_log(WLR_ERROR, "cannot write %s: %s", path, strerror(errno));
+		return false;
+	}
+	print(file, "frames", stats->frames);
+	print(file, "frame_cpu_ns", stats->frame_cpu_ns);
+	print(file, "frame_cpu_max_ns", stats->frame_cpu_max_ns);
+	print(file, "frame_ioctls", stats->frame_ioctls);
+	if (stats->frames > 0) {
+		print(file, "elapsed_ns", read_clock(CLOCK_MONOTONIC) - stats->first_ns);
+		print(file, "thread_cpu_ns",
+			read_clock(CLOCK_THREAD_CPUTIME_ID) - stats->first_thread_ns);
+		print(file, "process_cpu_ns",
+			read_clock(CLOCK_PROCESS_CPUTIME_ID) - stats->first_process_ns);
+		print(file, "ioctls", count_ioctls() - stats->first_ioctls);
+	}
+	for (size_t i = 0; i < sbx_counter_get_count(); i++) {
+		fprintf(file, "counter.%s %" PRIu64 "\n", sbx_counter_get_name(i), sbx_counter_get(i));
+	}
+	return fclose(file) == 0;
+}

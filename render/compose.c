@@ -1,0 +1,239 @@
+#include "render/compose.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "render/array.h"
+#include "render/batch.h"
+#include "render/device.h"
+#include "render/frame.h"
+#include "render/image.h"
+#include "trace/counter.h"
+#include "trace/log.h"
+
+/** A clip region with more rectangles than this becomes several layers, so that each can be bounded. */
+#define MAX_BOXES 2048
+#define DESTROY_TIMEOUT_NS 5000000000ull
+
+int sbx_composer_create(struct sbx_device *device, struct sbx_composer **out) {
+	struct sbx_composer *composer = calloc(1, sizeof(*composer));
+	if (composer == NULL) {
+		return -ENOMEM;
+	}
+	composer->device = device;
+	composer->frame.composer = composer;
+	sbx_partition_init(&composer->partition);
+	sbx_framedata_init(&composer->data, device, &composer->descriptors);
+	int ret = sbx_descriptors_init(&composer->descriptors, device);
+	if (ret == 0) {
+		ret = sbx_pipelines_init(&composer->pipelines, device, &composer->descriptors);
+	}
+	if (ret < 0) {
+		sbx_composer_destroy(composer);
+		return ret;
+	}
+	*out = composer;
+	return 0;
+}
+
+void sbx_composer_destroy(struct sbx_composer *composer) {
+	if (composer == NULL) {
+		return;
+	}
+	struct sbx_device *device = composer->device;
+	if (sbx_device_wait(device, device->submitted, DESTROY_TIMEOUT_NS) == -ETIME) {
+		sbx_log_error("driver: the GPU has not finished after 5 s; destroying the composer anyway");
+	}
+	sbx_framedata_finish(&composer->data);
+	sbx_pipelines_finish(&composer->pipelines);
+	sbx_descriptors_finish(&composer->descriptors);
+	sbx_partition_finish(&composer->partition);
+	free(composer->packed);
+	free(composer->copies);
+	free(composer->frame.records);
+	free(composer->frame.layers);
+	free(composer->frame.ops);
+	free(composer->frame.boxes);
+	free(composer);
+}
+
+struct sbx_frame *sbx_composer_begin(struct sbx_composer *composer, struct sbx_image *target) {
+	struct sbx_frame *frame = &composer->frame;
+	if (frame->batch != NULL || target->store_view == VK_NULL_HANDLE) {
+		sbx_log_error("signalbox bug: %s", frame->batch != NULL ?
+			"a frame is begun before the one before was submitted" :
+			"a frame is begun on an image that cannot be a target");
+		return NULL;
+	}
+	if (sbx_descriptors_add_target(&composer->descriptors, target) < 0) {
+		return NULL;
+	}
+	frame->batch = sbx_batch_begin(composer->device);
+	if (frame->batch == NULL) {
+		return NULL;
+	}
+	frame->target = target;
+	frame->error = 0;
+	frame->n_layers = frame->n_boxes = 0;
+	return frame;
+}
+
+static void end_frame(struct sbx_frame *frame, uint64_t value) {
+	sbx_framedata_end_frame(&frame->composer->data, value);
+	frame->batch = NULL;
+	frame->target = NULL;
+}
+
+static void fail(struct sbx_frame *frame, int error) {
+	if (frame->error == 0) {
+		frame->error = error;
+	}
+}
+
+static int32_t max_i32(int32_t a, int32_t b) {
+	return a > b ? a : b;
+}
+
+static int32_t min_i32(int32_t a, int32_t b) {
+	return a < b ? a : b;
+}
+
+static bool intersect(pixman_box32_t *box, const pixman_box32_t *with) {
+	box->x1 = max_i32(box->x1, with->x1);
+	box->y1 = max_i32(box->y1, with->y1);
+	box->x2 = min_i32(box->x2, with->x2);
+	box->y2 = min_i32(box->y2, with->y2);
+	return box->x1 < box->x2 && box->y1 < box->y2;
+}
+
+/** Add what of `box` lies in `clip` and in the target to frame->boxes. -1: out of memory. */
+static int add_boxes(struct sbx_frame *frame, pixman_box32_t box, const pixman_region32_t *clip) {
+	const pixman_box32_t target = {
+		0, 0, (int32_t)frame->target->width, (int32_t)frame->target->height,
+	};
+	size_t before = frame->n_boxes;
+	int n = 1;
+	const pixman_box32_t *rects = &target;
+	if (clip != NULL) {
+		rects = pixman_region32_rectangles(clip, &n);
+	}
+	if (!intersect(&box, &target) || n <= 0) {
+		return 0;
+	}
+	if (!sbx_array_grow(&frame->boxes, &frame->boxes_capacity, before + (size_t)n,
+			sizeof(frame->boxes[0]))) {
+		return -1;
+	}
+	for (int i = 0; i < n; i++) {
+		pixman_box32_t *added = &frame->boxes[frame->n_boxes];
+		*added = box;
+		if (intersect(added, &rects[i])) {
+			frame->n_boxes++;
+		}
+	}
+	return (int)(frame->n_boxes - before);
+}
+
+static bool grow_layers(struct sbx_frame *frame, size_t n) {
+	return sbx_array_grow(&frame->records, &frame->records_capacity, n, sizeof(frame->records[0])) &&
+		sbx_array_grow(&frame->layers, &frame->layers_capacity, n, sizeof(frame->layers[0])) &&
+		sbx_array_grow(&frame->ops, &frame->ops_capacity, n, sizeof(frame->ops[0]));
+}
+
+static void add_layer(struct sbx_frame *frame, const struct sbx_record *record,
+		struct sbx_image *texture, pixman_box32_t box, const pixman_region32_t *clip) {
+	size_t first_box = frame->n_boxes;
+	int n_boxes = add_boxes(frame, box, clip);
+	bool copyable = sbx_copy_is_possible(frame, record, texture);
+	if (n_boxes < 0) {
+		fail(frame, -ENOMEM);
+	}
+	while (n_boxes > 0) {
+		if (!grow_layers(frame, frame->n_layers + 1)) {
+			fail(frame, -ENOMEM);
+			return;
+		}
+		size_t at = frame->n_layers++;
+		frame->records[at] = *record;
+		frame->layers[at] = (struct sbx_layer){
+			.texture = texture,
+			.first_box = first_box,
+			.n_boxes = min_i32(n_boxes, MAX_BOXES),
+			.copyable = copyable,
+		};
+		first_box += MAX_BOXES;
+		n_boxes -= MAX_BOXES;
+	}
+}
+
+void sbx_frame_add_rect(struct sbx_frame *frame, const struct sbx_rect_op *op) {
+	struct sbx_record record;
+	for (int i = 0; i < 4; i++) {
+		if (!isfinite(op->color[i])) {
+			fail(frame, -EINVAL);
+			return;
+		}
+	}
+	if (sbx_record_from_rect(&record, op)) {
+		add_layer(frame, &record, NULL, op->box, op->clip);
+	}
+}
+
+static bool is_valid_texture_op(const struct sbx_frame *frame, const struct sbx_texture_op *op) {
+	return op->texture != NULL && op->texture != frame->target &&
+		op->texture->sample_view != VK_NULL_HANDLE &&
+		op->transform <= SBX_TRANSFORM_FLIPPED_270 &&
+		isfinite(op->src_x) && isfinite(op->src_y) && isfinite(op->src_width) &&
+		isfinite(op->src_height) && isfinite(op->alpha);
+}
+
+void sbx_frame_add_texture(struct sbx_frame *frame, const struct sbx_texture_op *op) {
+	struct sbx_record record;
+	if (!is_valid_texture_op(frame, op)) {
+		fail(frame, -EINVAL);
+		return;
+	}
+	if (op->box.x1 < op->box.x2 && op->box.y1 < op->box.y2 &&
+			sbx_record_from_texture(&record, op)) {
+		add_layer(frame, &record, op->texture, op->box, op->clip);
+	}
+}
+
+int sbx_frame_wait(struct sbx_frame *frame, int *sync_file) {
+	return sbx_batch_wait(frame->batch, sync_file);
+}
+
+void sbx_frame_set_timer(struct sbx_frame *frame, struct sbx_timer *timer) {
+	sbx_batch_set_timer(frame->batch, timer);
+}
+
+int sbx_frame_submit(struct sbx_frame *frame, int *done_fd, uint64_t *value) {
+	uint64_t sent = 0;
+	int ret = frame->error;
+	if (done_fd != NULL) {
+		*done_fd = -1;
+	}
+	if (ret == 0) {
+		ret = sbx_frame_record(frame);
+	}
+	if (ret < 0) {
+		sbx_frame_cancel(frame);
+		return ret;
+	}
+	ret = sbx_batch_submit(frame->batch, done_fd, &sent);
+	// Work may be on its way although its end could not be exported.
+	end_frame(frame, ret < 0 ? frame->composer->device->submitted : sent);
+	if (value != NULL) {
+		*value = sent;
+	}
+	sbx_count(SBX_COUNT_FRAMES, ret == 0);
+	return ret;
+}
+
+void sbx_frame_cancel(struct sbx_frame *frame) {
+	if (frame != NULL && frame->batch != NULL) {
+		sbx_batch_cancel(frame->batch);
+		end_frame(frame, 0);
+	}
+}

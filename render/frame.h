@@ -1,0 +1,144 @@
+/**
+ * Inside the composer: what its files share. Users see compose.h.
+ *
+ * compose.c collects a frame's layers; record.c partitions them and records dispatches; copy.c takes
+ * the parts that a software device had better copy; descriptors.c, pipeline.c and framedata.c own the
+ * Vulkan objects.
+ */
+#ifndef SBX_RENDER_FRAME_H
+#define SBX_RENDER_FRAME_H
+
+#include "render/compose.h"
+#include "render/descriptors.h"
+#include "render/framedata.h"
+#include "render/partition.h"
+#include "render/pipeline.h"
+
+struct sbx_batch;
+
+/** A layer as shaders/compose.comp reads it: three 16-byte quads. */
+struct sbx_record {
+	/** SBX_RECORD_PLAIN: from the target's pixel to the texel. Otherwise minus the map's origin. */
+	int32_t offset[2];
+	/** Which texture. */
+	uint32_t slot;
+	/** enum sbx_record_flags */
+	uint32_t flags;
+	union {
+		float color[4];
+		struct {
+			/** The last texel of each row and column. */
+			uint32_t last_x, last_y;
+			float alpha;
+			uint32_t unused;
+		};
+	};
+	/**
+	 * Where the texture is sampled, in texels: scale x, scale y, offset x, offset y, applied to the
+	 * pixel's centre relative to the origin, its axes swapped first if SBX_RECORD_SWAP is set.
+	 */
+	float map[4];
+};
+_Static_assert(sizeof(struct sbx_record) == 48, "as the shader has it");
+
+/** The same numbers are in the shader. */
+enum sbx_record_flags {
+	/** A colour, no texture. */
+	SBX_RECORD_RECT = 1 << 0,
+	/** One texel a pixel, not turned, never outside the texture: an integer fetch does. */
+	SBX_RECORD_PLAIN = 1 << 1,
+	/** Replaces what is below. */
+	SBX_RECORD_REPLACE = 1 << 2,
+	/** `alpha` is not 1. */
+	SBX_RECORD_ALPHA = 1 << 3,
+	SBX_RECORD_SWAP = 1 << 4,
+	SBX_RECORD_NEAREST = 1 << 5,
+};
+
+/** A part as the shader reads it. */
+struct sbx_packed_part {
+	uint16_t x, y, width, height;
+	/** 18 bits: its first layer; 14 bits: how many. */
+	uint32_t layers;
+	/** 24 bits: its first workgroup; 4 bits: the shift of its tiles; 1 bit: over the target. */
+	uint32_t groups;
+};
+_Static_assert(sizeof(struct sbx_packed_part) == 16, "one quad");
+
+/** Fill in the record of a texture layer, all but the slot. False: nothing of it can be seen. */
+bool sbx_record_from_texture(struct sbx_record *record, const struct sbx_texture_op *op);
+/** The same for a rectangle. */
+bool sbx_record_from_rect(struct sbx_record *record, const struct sbx_rect_op *op);
+
+/** A layer as the CPU needs it. */
+struct sbx_layer {
+	/** NULL: a rectangle. */
+	struct sbx_image *texture;
+	/** Into frame->boxes. */
+	size_t first_box;
+	int n_boxes;
+	/** Part of the stack of some part. */
+	bool visible;
+	/** A part that shows nothing else can be copied. */
+	bool copyable;
+	/** How many such parts there are, and where their regions begin. */
+	uint32_t n_copies, first_copy;
+};
+
+struct sbx_frame {
+	struct sbx_composer *composer;
+	struct sbx_image *target;
+	/** NULL: no frame is open. */
+	struct sbx_batch *batch;
+	/** The first failure, kept for sbx_frame_submit(). */
+	int error;
+
+	/** The same layer three times: for the shader, for us, for the partition. */
+	struct sbx_record *records;
+	struct sbx_layer *layers;
+	struct sbx_partition_op *ops;
+	size_t n_layers, records_capacity, layers_capacity, ops_capacity;
+	pixman_box32_t *boxes;
+	size_t n_boxes, boxes_capacity;
+};
+
+struct sbx_composer {
+	struct sbx_device *device;
+	struct sbx_descriptors descriptors;
+	struct sbx_pipelines pipelines;
+	struct sbx_framedata data;
+	struct sbx_partition partition;
+	/** The parts that are not copied. */
+	struct sbx_packed_part *packed;
+	size_t packed_capacity;
+	/** Regions of vkCmdCopyImage, sorted by layer. */
+	VkImageCopy *copies;
+	size_t copies_capacity;
+	struct sbx_frame frame;
+};
+
+/** What of a partition goes where: counted once, before anything is recorded. */
+struct sbx_plan {
+	/** Layers first .. first + n of the frame are covered by the partition. */
+	size_t first_layer, n_layers;
+	uint32_t n_copied, n_dispatched;
+	/** Some layer in a dispatched part needs the full pipeline. */
+	bool full;
+};
+
+/** Partition, upload and record all of the frame into its batch. 0 or a negative errno. */
+int sbx_frame_record(struct sbx_frame *frame);
+
+/** Whether parts that show only this layer can be copied instead of drawn. */
+bool sbx_copy_is_possible(const struct sbx_frame *frame, const struct sbx_record *record,
+	const struct sbx_image *texture);
+/** The layer that `part` is a copy of, or NULL. */
+struct sbx_layer *sbx_copy_layer(struct sbx_frame *frame, const struct sbx_plan *plan,
+	const struct sbx_part *part);
+/**
+ * Record the copies of all parts that can be copied, one command for each texture, and a barrier for
+ * the dispatch after them. 0 or -ENOMEM.
+ */
+int sbx_copy_record(struct sbx_frame *frame, const struct sbx_plan *plan);
+
+#endif

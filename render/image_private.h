@@ -1,0 +1,19 @@
+/**
+ * What image.c and import.c share.
+ */
+#ifndef SBX_RENDER_IMAGE_PRIVATE_H
+#define SBX_RENDER_IMAGE_PRIVATE_H
+
+#include "render/image.h"
+
+/** An image without handle, memory and views; NULL: out of memory. */
+struct sbx_image *sbx_image_alloc(struct sbx_device *device, const struct sbx_format *format,
+	uint32_t width, uint32_t height);
+
+/** Make the views that `uses` needs and name everything. 0 or a negative errno. */
+int sbx_image_create_views(struct sbx_image *image, uint32_t uses);
+
+/** Destroy a half-built image at once: nothing was recorded with it. */
+void sbx_image_abandon(struct sbx_image *image);
+
+#endif

@@ -1,0 +1,335 @@
+#include <drm_fourcc.h>
+#include <errno.h>
+#include <linux/magic.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+#include "render/device.h"
+#include "render/format.h"
+#include "render/format_cache.h"
+#include "render/image.h"
+#include "render/image_private.h"
+#include "sync/fd.h"
+#include "trace/log.h"
+
+/* One import on its way. Drivers trust what they are told, so nothing reaches them unchecked. */
+struct import {
+	struct sbx_device *device;
+	const struct sbx_dmabuf *dmabuf;
+	uint32_t uses;
+	const struct sbx_format *format;
+	const struct sbx_format_modifier *modifier;
+	/* Bytes in the buffer of each plane. */
+	uint64_t size[SBX_DMABUF_MAX_PLANES];
+	/* The planes are in more than one buffer. */
+	bool disjoint;
+	struct sbx_image *image;
+};
+
+/* Log the one line that says what was wrong; returns `error`. */
+static int refuse(const struct import *import, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int refuse(const struct import *import, int error, const char *format, ...) {
+	const struct sbx_dmabuf *dmabuf = import->dmabuf;
+	char reason[256];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(reason, sizeof(reason), format, args);
+	va_end(args);
+	sbx_log_error("render: cannot import a dma-buf of %ux%u, format 0x%08x, modifier 0x%016llx: %s",
+		dmabuf->width, dmabuf->height, dmabuf->format, (unsigned long long)dmabuf->modifier,
+		reason);
+	return error;
+}
+
+static int check_format(struct import *import) {
+	const struct sbx_dmabuf *dmabuf = import->dmabuf;
+	struct sbx_device *device = import->device;
+	if (device->lost) {
+		return refuse(import, -ENODEV, "the GPU is lost");
+	}
+	if (!device->caps.dmabuf) {
+		return refuse(import, -ENOTSUP, "%s imports no dma-bufs", device->name);
+	}
+	import->format = sbx_format_from_drm(dmabuf->format);
+	if (import->format == NULL) {
+		return refuse(import, -ENOTSUP, "not a format that signalbox knows");
+	}
+	import->modifier = sbx_format_find_modifier(device, import->format, dmabuf->modifier);
+	if (import->modifier == NULL) {
+		return refuse(import, -ENOTSUP, "%s does not take this modifier", device->name);
+	}
+	if (import->uses == 0 || (import->modifier->uses & import->uses) != import->uses) {
+		return refuse(import, -ENOTSUP, "%s cannot use it as a %s", device->name,
+			(import->uses & SBX_FORMAT_STORE) != 0 ? "target" : "texture");
+	}
+	if (dmabuf->planes != import->modifier->planes) {
+		return refuse(import, -EINVAL, "it has %u planes, the modifier needs %u", dmabuf->planes,
+			import->modifier->planes);
+	}
+	return 0;
+}
+
+static int check_dimensions(struct import *import) {
+	const struct sbx_dmabuf *dmabuf = import->dmabuf;
+	const struct sbx_format_modifier *modifier = import->modifier;
+	if (dmabuf->width == 0 || dmabuf->height == 0) {
+		return refuse(import, -EINVAL, "it has no pixels");
+	}
+	if (dmabuf->width > modifier->max_width || dmabuf->height > modifier->max_height) {
+		return refuse(import, -EINVAL, "larger than %ux%u", modifier->max_width,
+			modifier->max_height);
+	}
+	return 0;
+}
+
+static int check_fd(struct import *import, uint32_t plane) {
+	int fd = import->dmabuf->fd[plane];
+	struct statfs fs;
+	if (fd < 0 || fstatfs(fd, &fs) != 0) {
+		return refuse(import, -EBADF, "plane %u: fd %d is not open", plane, fd);
+	}
+	// All dma-bufs, and nothing else, live on this file system (Linux 5.3, ed63bb1d1f84).
+	if (fs.f_type != DMA_BUF_MAGIC) {
+		return refuse(import, -EINVAL, "plane %u: fd %d is not a dma-buf", plane, fd);
+	}
+	off_t size = lseek(fd, 0, SEEK_END);
+	if (size <= 0) {
+		return refuse(import, -EINVAL, "plane %u: the buffer has no size", plane);
+	}
+	import->size[plane] = size;
+	return 0;
+}
+
+/*
+ * In a linear layout every byte can be accounted for. Of others only the driver knows the layout; it
+ * is asked for the size that it needs once the image exists. No sum can overflow: the height is at
+ * most max_image_size.
+ */
+static int check_layout(struct import *import, uint32_t plane) {
+	const struct sbx_dmabuf *dmabuf = import->dmabuf;
+	uint64_t offset = dmabuf->offset[plane], stride = dmabuf->stride[plane];
+	uint64_t row = (uint64_t)dmabuf->width * import->format->bytes_per_pixel;
+	bool linear = dmabuf->modifier == DRM_FORMAT_MOD_LINEAR;
+	if (stride == 0 || (linear && stride < row)) {
+		return refuse(import, -EINVAL, "plane %u: a row has %llu bytes, the stride is %llu", plane,
+			(unsigned long long)row, (unsigned long long)stride);
+	}
+	uint64_t end = linear ? offset + stride * (dmabuf->height - 1) + row : offset + stride;
+	if (end > import->size[plane]) {
+		return refuse(import, -EINVAL, "plane %u: offset %llu and stride %llu reach byte %llu of "
+			"%llu", plane, (unsigned long long)offset, (unsigned long long)stride,
+			(unsigned long long)end, (unsigned long long)import->size[plane]);
+	}
+	return 0;
+}
+
+static bool same_buffer(int a, int b) {
+	struct stat st_a, st_b;
+	// Every dma-buf has an inode of its own (Linux 5.3, ed63bb1d1f84).
+	return fstat(a, &st_a) == 0 && fstat(b, &st_b) == 0 && st_a.st_ino == st_b.st_ino &&
+		st_a.st_dev == st_b.st_dev;
+}
+
+static int check_planes(struct import *import) {
+	const struct sbx_dmabuf *dmabuf = import->dmabuf;
+	for (uint32_t i = 0; i < dmabuf->planes; i++) {
+		int ret = check_fd(import, i);
+		if (ret == 0) {
+			ret = check_layout(import, i);
+		}
+		if (ret < 0) {
+			return ret;
+		}
+		import->disjoint = import->disjoint || !same_buffer(dmabuf->fd[0], dmabuf->fd[i]);
+	}
+	if (import->disjoint && (import->modifier->features & VK_FORMAT_FEATURE_DISJOINT_BIT) == 0) {
+		return refuse(import, -ENOTSUP, "its planes lie in different buffers");
+	}
+	return 0;
+}
+
+static int create_handle(struct import *import) {
+	const struct sbx_dmabuf *dmabuf = import->dmabuf;
+	struct sbx_device *device = import->device;
+	VkSubresourceLayout layouts[SBX_DMABUF_MAX_PLANES] = {0};
+	for (uint32_t i = 0; i < dmabuf->planes; i++) {
+		layouts[i].offset = dmabuf->offset[i];
+		layouts[i].rowPitch = dmabuf->stride[i];
+	}
+	const VkImageDrmFormatModifierExplicitCreateInfoEXT modifier_info = {
+		.sType = VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_EXPLICIT_CREATE_INFO_EXT,
+		.drmFormatModifier = dmabuf->modifier,
+		.drmFormatModifierPlaneCount = dmabuf->planes,
+		.pPlaneLayouts = layouts,
+	};
+	const VkExternalMemoryImageCreateInfo external_info = {
+		.sType = VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO,
+		.pNext = &modifier_info,
+		.handleTypes = VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT,
+	};
+	const VkImageCreateInfo info = {
+		.sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
+		.pNext = &external_info,
+		.flags = import->disjoint ? VK_IMAGE_CREATE_DISJOINT_BIT : 0,
+		.imageType = VK_IMAGE_TYPE_2D,
+		.format = import->format->vk,
+		.extent = { dmabuf->width, dmabuf->height, 1 },
+		.mipLevels = 1,
+		.arrayLayers = 1,
+		.samples = VK_SAMPLE_COUNT_1_BIT,
+		.tiling = VK_IMAGE_TILING_DRM_FORMAT_MODIFIER_EXT,
+		.usage = import->image->usage,
+		.sharingMode = VK_SHARING_MODE_EXCLUSIVE,
+		.initialLayout = VK_IMAGE_LAYOUT_UNDEFINED,
+	};
+	return SBX_VK(device, vkCreateImage, device->handle, &info, NULL, &import->image->handle);
+}
+
+static VkImageAspectFlagBits memory_plane(uint32_t plane) {
+	return VK_IMAGE_ASPECT_MEMORY_PLANE_0_BIT_EXT << plane;
+}
+
+static VkMemoryRequirements memory_needs(const struct import *import, uint32_t plane) {
+	struct sbx_device *device = import->device;
+	const VkImagePlaneMemoryRequirementsInfo plane_info = {
+		.sType = VK_STRUCTURE_TYPE_IMAGE_PLANE_MEMORY_REQUIREMENTS_INFO,
+		.planeAspect = memory_plane(plane),
+	};
+	const VkImageMemoryRequirementsInfo2 info = {
+		.sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_REQUIREMENTS_INFO_2,
+		.pNext = import->disjoint ? &plane_info : NULL,
+		.image = import->image->handle,
+	};
+	VkMemoryRequirements2 needs = { .sType = VK_STRUCTURE_TYPE_MEMORY_REQUIREMENTS_2 };
+	device->vk.vkGetImageMemoryRequirements2(device->handle, &info, &needs);
+	return needs.memoryRequirements;
+}
+
+/* The memory type for plane `plane`, or a negative errno. */
+static int memory_type(const struct import *import, uint32_t plane,
+		const VkMemoryRequirements *needs) {
+	struct sbx_device *device = import->device;
+	VkMemoryFdPropertiesKHR fd = { .sType = VK_STRUCTURE_TYPE_MEMORY_FD_PROPERTIES_KHR };
+	int ret = SBX_VK(device, vkGetMemoryFdPropertiesKHR, device->handle,
+		VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT, import->dmabuf->fd[plane], &fd);
+	if (ret < 0) {
+		return ret;
+	}
+	int type = sbx_device_memory_type(device, fd.memoryTypeBits & needs->memoryTypeBits, 0, 0);
+	return type >= 0 ? type :
+		refuse(import, -ENOTSUP, "plane %u: no kind of memory suits it", plane);
+}
+
+static int allocate(struct import *import, uint32_t plane, int *fd,
+		const VkMemoryRequirements *needs, int type) {
+	struct sbx_device *device = import->device;
+	struct sbx_image *image = import->image;
+	const VkMemoryDedicatedAllocateInfo dedicated_info = {
+		.sType = VK_STRUCTURE_TYPE_MEMORY_DEDICATED_ALLOCATE_INFO, .image = image->handle,
+	};
+	const VkImportMemoryFdInfoKHR import_info = {
+		.sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR,
+		.pNext = import->disjoint ? NULL : &dedicated_info,
+		.handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT,
+		.fd = *fd,
+	};
+	const VkMemoryAllocateInfo info = {
+		.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+		.pNext = &import_info,
+		.allocationSize = needs->size,
+		.memoryTypeIndex = type,
+	};
+	int ret = SBX_VK(device, vkAllocateMemory, device->handle, &info, NULL,
+		&image->memory[plane]);
+	if (ret == 0) {
+		*fd = -1;
+		image->memory_count = plane + 1;
+	}
+	return ret;
+}
+
+static int import_memory(struct import *import, uint32_t plane) {
+	VkMemoryRequirements needs = memory_needs(import, plane);
+	if (needs.size > import->size[plane]) {
+		return refuse(import, -EINVAL, "plane %u: the driver needs %llu bytes, the buffer has %llu",
+			plane, (unsigned long long)needs.size, (unsigned long long)import->size[plane]);
+	}
+	int type = memory_type(import, plane, &needs);
+	if (type < 0) {
+		return type;
+	}
+	int fd = -1;
+	int ret = sbx_fd_dup(import->dmabuf->fd[plane], &fd);
+	if (ret < 0) {
+		return refuse(import, ret, "plane %u: the fd cannot be duplicated", plane);
+	}
+	ret = allocate(import, plane, &fd, &needs, type);
+	sbx_fd_close(&fd);
+	return ret;
+}
+
+static int bind_memory(struct import *import, uint32_t count) {
+	struct sbx_device *device = import->device;
+	VkBindImagePlaneMemoryInfo planes[SBX_DMABUF_MAX_PLANES];
+	VkBindImageMemoryInfo binds[SBX_DMABUF_MAX_PLANES];
+	for (uint32_t i = 0; i < count; i++) {
+		planes[i] = (VkBindImagePlaneMemoryInfo){
+			.sType = VK_STRUCTURE_TYPE_BIND_IMAGE_PLANE_MEMORY_INFO,
+			.planeAspect = memory_plane(i),
+		};
+		binds[i] = (VkBindImageMemoryInfo){
+			.sType = VK_STRUCTURE_TYPE_BIND_IMAGE_MEMORY_INFO,
+			.pNext = import->disjoint ? &planes[i] : NULL,
+			.image = import->image->handle,
+			.memory = import->image->memory[i],
+		};
+	}
+	return SBX_VK(device, vkBindImageMemory2, device->handle, count, binds);
+}
+
+static int create_image(struct import *import) {
+	const struct sbx_dmabuf *dmabuf = import->dmabuf;
+	struct sbx_image *image = sbx_image_alloc(import->device, import->format, dmabuf->width,
+		dmabuf->height);
+	if (image == NULL) {
+		return -ENOMEM;
+	}
+	import->image = image;
+	image->foreign = true;
+	image->layout = VK_IMAGE_LAYOUT_GENERAL;
+	image->usage = sbx_format_image_usage(import->modifier->features, import->uses);
+	uint32_t memories = import->disjoint ? dmabuf->planes : 1;
+	int ret = create_handle(import);
+	for (uint32_t i = 0; i < memories && ret == 0; i++) {
+		ret = import_memory(import, i);
+	}
+	if (ret == 0) {
+		ret = bind_memory(import, memories);
+	}
+	return ret == 0 ? sbx_image_create_views(image, import->uses) : ret;
+}
+
+int sbx_image_import_dmabuf(struct sbx_device *device, const struct sbx_dmabuf *dmabuf,
+		uint32_t uses, struct sbx_image **image) {
+	struct import import = { .device = device, .dmabuf = dmabuf, .uses = uses };
+	int ret = check_format(&import);
+	if (ret == 0) {
+		ret = check_dimensions(&import);
+	}
+	if (ret == 0) {
+		ret = check_planes(&import);
+	}
+	if (ret == 0) {
+		ret = create_image(&import);
+	}
+	if (ret < 0) {
+		sbx_image_abandon(import.image);
+		return ret;
+	}
+	*image = import.image;
+	return 0;
+}

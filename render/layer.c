@@ -1,0 +1,115 @@
+#include <math.h>
+#include "render/format.h"
+#include "render/frame.h"
+#include "render/image.h"
+
+/** A map's origin further out than this is moved in, so that the shader's integers cannot overflow. */
+#define MAX_ORIGIN (1 << 20)
+
+/**
+ * How each transform reads the texture: whether its axes are swapped, and which of them then run
+ * backwards. wl_output_transform turns counter-clockwise; so 90 puts the texture's right edge on top,
+ * and u = 1 - y, v = x.
+ */
+static const struct turn {
+	bool swap, backwards_u, backwards_v;
+} turns[] = {
+	[SBX_TRANSFORM_NORMAL] = { false, false, false },
+	[SBX_TRANSFORM_90] = { true, true, false },
+	[SBX_TRANSFORM_180] = { false, true, true },
+	[SBX_TRANSFORM_270] = { true, false, true },
+	[SBX_TRANSFORM_FLIPPED] = { false, true, false },
+	[SBX_TRANSFORM_FLIPPED_90] = { true, false, false },
+	[SBX_TRANSFORM_FLIPPED_180] = { false, false, true },
+	[SBX_TRANSFORM_FLIPPED_270] = { true, true, true },
+};
+
+/** The texture along one of its axes: from `begin`, `length` texels over `pixels` pixels. */
+struct axis {
+	double begin, length;
+	int64_t pixels;
+};
+
+static void set_axis(const struct axis *axis, bool backwards, int64_t origin_moved, float *scale,
+		float *offset) {
+	double s = axis->length / (double)axis->pixels;
+	double begin = backwards ? axis->begin + axis->length : axis->begin;
+	s = backwards ? -s : s;
+	*scale = (float)s;
+	*offset = (float)(begin + s * (double)origin_moved);
+}
+
+static int64_t clamp_origin(int32_t origin) {
+	return origin < -MAX_ORIGIN ? -MAX_ORIGIN : origin > MAX_ORIGIN ? MAX_ORIGIN : origin;
+}
+
+static void set_map(struct sbx_record *record, const struct sbx_texture_op *op) {
+	const struct turn *turn = &turns[op->transform];
+	int64_t width = (int64_t)op->box.x2 - op->box.x1, height = (int64_t)op->box.y2 - op->box.y1;
+	int64_t x = clamp_origin(op->box.x1), y = clamp_origin(op->box.y1);
+	int64_t moved_x = x - op->box.x1, moved_y = y - op->box.y1;
+	struct axis u = { op->src_x, op->src_width, turn->swap ? height : width };
+	struct axis v = { op->src_y, op->src_height, turn->swap ? width : height };
+	set_axis(&u, turn->backwards_u, turn->swap ? moved_y : moved_x, &record->map[0],
+		&record->map[2]);
+	set_axis(&v, turn->backwards_v, turn->swap ? moved_x : moved_y, &record->map[1],
+		&record->map[3]);
+	record->offset[0] = (int32_t)x;
+	record->offset[1] = (int32_t)y;
+	record->flags |= turn->swap ? SBX_RECORD_SWAP : 0;
+}
+
+/** Every pixel of the box shows exactly one texel of the texture. */
+static bool is_unscaled(const struct sbx_texture_op *op) {
+	int64_t width = (int64_t)op->box.x2 - op->box.x1, height = (int64_t)op->box.y2 - op->box.y1;
+	bool swap = turns[op->transform].swap;
+	return op->src_x == floor(op->src_x) && op->src_y == floor(op->src_y) &&
+		op->src_width == (double)(swap ? height : width) &&
+		op->src_height == (double)(swap ? width : height) &&
+		op->src_x >= 0 && op->src_x + op->src_width <= op->texture->width &&
+		op->src_y >= 0 && op->src_y + op->src_height <= op->texture->height;
+}
+
+bool sbx_record_from_texture(struct sbx_record *record, const struct sbx_texture_op *op) {
+	float alpha = fminf(fmaxf(op->alpha, 0), 1);
+	if (!(op->src_width > 0) || !(op->src_height > 0) ||
+			(alpha == 0 && op->blend == SBX_BLEND_PREMULTIPLIED)) {
+		return false;
+	}
+	*record = (struct sbx_record){
+		.last_x = op->texture->width - 1,
+		.last_y = op->texture->height - 1,
+		.alpha = alpha,
+	};
+	if (alpha != 1) {
+		record->flags |= SBX_RECORD_ALPHA;
+	}
+	if (op->blend == SBX_BLEND_NONE || (alpha == 1 && !op->texture->format->has_alpha)) {
+		record->flags |= SBX_RECORD_REPLACE;
+	}
+	bool unscaled = is_unscaled(op);
+	if (unscaled && op->transform == SBX_TRANSFORM_NORMAL) {
+		record->flags |= SBX_RECORD_PLAIN;
+		record->offset[0] = (int32_t)((int64_t)op->src_x - op->box.x1);
+		record->offset[1] = (int32_t)((int64_t)op->src_y - op->box.y1);
+		return true;
+	}
+	if (unscaled || op->filter == SBX_FILTER_NEAREST) {
+		record->flags |= SBX_RECORD_NEAREST;
+	}
+	set_map(record, op);
+	return true;
+}
+
+bool sbx_record_from_rect(struct sbx_record *record, const struct sbx_rect_op *op) {
+	*record = (struct sbx_record){ .flags = SBX_RECORD_RECT };
+	bool visible = op->blend == SBX_BLEND_NONE;
+	for (int i = 0; i < 4; i++) {
+		record->color[i] = fminf(fmaxf(op->color[i], 0), 1);
+		visible = visible || record->color[i] > 0;
+	}
+	if (op->blend == SBX_BLEND_NONE || record->color[3] == 1) {
+		record->flags |= SBX_RECORD_REPLACE;
+	}
+	return visible;
+}

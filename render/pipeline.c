@@ -1,0 +1,219 @@
+#include "render/pipeline.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "render/compose.comp.h"
+#include "render/descriptors.h"
+#include "render/device.h"
+
+/** A cache of ours is some kilobytes; anything larger is not ours. */
+#define MAX_CACHE_SIZE (16 * 1024 * 1024)
+
+/** "DIR/signalbox", made if need be, or NULL. */
+static char *cache_directory(void) {
+	const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	char *parent = NULL, *directory = NULL;
+	int ret;
+	if (base != NULL && base[0] == '/') {
+		ret = asprintf(&parent, "%s", base);
+	} else if (home != NULL && home[0] == '/') {
+		ret = asprintf(&parent, "%s/.cache", home);
+	} else {
+		return NULL;
+	}
+	if (ret < 0 || asprintf(&directory, "%s/signalbox", parent) < 0) {
+		directory = NULL;
+	} else {
+		mkdir(parent, 0700);
+		mkdir(directory, 0700);
+	}
+	if (ret >= 0) {
+		free(parent);
+	}
+	return directory;
+}
+
+/** The file for this driver: its UUID changes with everything that makes its data useless. */
+static char *cache_path(const struct sbx_device *device) {
+	char *directory = cache_directory(), *path = NULL;
+	if (directory == NULL) {
+		return NULL;
+	}
+	char uuid[2 * VK_UUID_SIZE + 1];
+	for (size_t i = 0; i < VK_UUID_SIZE; i++) {
+		snprintf(&uuid[2 * i], 3, "%02x", device->properties.pipelineCacheUUID[i]);
+	}
+	if (asprintf(&path, "%s/pipelines-%08x-%08x-%s", directory, device->properties.vendorID,
+			device->properties.deviceID, uuid) < 0) {
+		path = NULL;
+	}
+	free(directory);
+	return path;
+}
+
+/** The file's content, to be freed, or NULL. */
+static void *read_file(const char *path, size_t *size) {
+	FILE *file = path != NULL ? fopen(path, "rbe") : NULL;
+	struct stat info;
+	void *content = NULL;
+	*size = 0;
+	if (file == NULL) {
+		return NULL;
+	}
+	if (fstat(fileno(file), &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0 &&
+			info.st_size <= MAX_CACHE_SIZE) {
+		content = malloc((size_t)info.st_size);
+	}
+	if (content != NULL) {
+		*size = fread(content, 1, (size_t)info.st_size, file);
+	}
+	fclose(file);
+	return content;
+}
+
+/** Write next to it and rename, so that another process never reads half a file. */
+static void write_file(const char *path, const void *content, size_t size) {
+	char *temporary = NULL;
+	if (asprintf(&temporary, "%s.XXXXXX", path) < 0) {
+		return;
+	}
+	int fd = mkstemp(temporary);
+	if (fd >= 0) {
+		ssize_t written = write(fd, content, size);
+		close(fd);
+		if (written != (ssize_t)size || rename(temporary, path) != 0) {
+			unlink(temporary);
+		}
+	}
+	free(temporary);
+}
+
+/** Returns the size of what was read, to tell later whether there is more. */
+static int create_cache(struct sbx_pipelines *pipelines, const char *path, size_t *size) {
+	struct sbx_device *device = pipelines->device;
+	void *content = read_file(path, size);
+	const VkPipelineCacheCreateInfo info = {
+		.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO,
+		.initialDataSize = *size,
+		.pInitialData = content,
+	};
+	int ret = SBX_VK(device, vkCreatePipelineCache, device->handle, &info, NULL,
+		&pipelines->cache);
+	free(content);
+	return ret;
+}
+
+static void save_cache(struct sbx_pipelines *pipelines, const char *path, size_t known_size) {
+	struct sbx_device *device = pipelines->device;
+	size_t size = 0;
+	if (path == NULL || device->vk.vkGetPipelineCacheData(device->handle, pipelines->cache, &size,
+			NULL) != VK_SUCCESS || size == 0 || size == known_size || size > MAX_CACHE_SIZE) {
+		return;
+	}
+	void *content = malloc(size);
+	if (content != NULL && device->vk.vkGetPipelineCacheData(device->handle, pipelines->cache,
+			&size, content) == VK_SUCCESS) {
+		write_file(path, content, size);
+	}
+	free(content);
+}
+
+static int create_layout(struct sbx_pipelines *pipelines, const struct sbx_descriptors *descriptors) {
+	struct sbx_device *device = pipelines->device;
+	const VkDescriptorSetLayout sets[] = {
+		descriptors->textures_layout, descriptors->data_layout, descriptors->target_layout,
+	};
+	const VkPushConstantRange push = {
+		.stageFlags = VK_SHADER_STAGE_COMPUTE_BIT, .size = sizeof(struct sbx_push),
+	};
+	const VkPipelineLayoutCreateInfo info = {
+		.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
+		.setLayoutCount = sizeof(sets) / sizeof(sets[0]),
+		.pSetLayouts = sets,
+		.pushConstantRangeCount = 1,
+		.pPushConstantRanges = &push,
+	};
+	return SBX_VK(device, vkCreatePipelineLayout, device->handle, &info, NULL, &pipelines->layout);
+}
+
+static int create_pipeline(struct sbx_pipelines *pipelines, VkShaderModule module,
+		enum sbx_pipeline_kind kind) {
+	struct sbx_device *device = pipelines->device;
+	// The shader's constants by id: FULL, FETCH_BILINEAR.
+	const VkBool32 constants[] = { kind == SBX_PIPELINE_FULL, device->caps.software };
+	const VkSpecializationMapEntry entries[] = {
+		{ 0, 0, sizeof(VkBool32) }, { 1, sizeof(VkBool32), sizeof(VkBool32) },
+	};
+	const VkSpecializationInfo specialization = { 2, entries, sizeof(constants), constants };
+	const VkComputePipelineCreateInfo info = {
+		.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+		.stage = {
+			.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+			.stage = VK_SHADER_STAGE_COMPUTE_BIT,
+			.module = module,
+			.pName = "main",
+			.pSpecializationInfo = &specialization,
+		},
+		.layout = pipelines->layout,
+	};
+	int ret = SBX_VK(device, vkCreateComputePipelines, device->handle, pipelines->cache, 1, &info,
+		NULL, &pipelines->handles[kind]);
+	if (ret == 0) {
+		sbx_device_name(device, VK_OBJECT_TYPE_PIPELINE, (uint64_t)pipelines->handles[kind],
+			kind == SBX_PIPELINE_FULL ? "compose full" : "compose plain");
+	}
+	return ret;
+}
+
+static int create_pipelines(struct sbx_pipelines *pipelines) {
+	struct sbx_device *device = pipelines->device;
+	const VkShaderModuleCreateInfo info = {
+		.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
+		.codeSize = sizeof(sbx_compose_spirv),
+		.pCode = sbx_compose_spirv,
+	};
+	VkShaderModule module = VK_NULL_HANDLE;
+	int ret = SBX_VK(device, vkCreateShaderModule, device->handle, &info, NULL, &module);
+	for (int kind = 0; kind < SBX_PIPELINE_KINDS && ret == 0; kind++) {
+		ret = create_pipeline(pipelines, module, (enum sbx_pipeline_kind)kind);
+	}
+	device->vk.vkDestroyShaderModule(device->handle, module, NULL);
+	return ret;
+}
+
+int sbx_pipelines_init(struct sbx_pipelines *pipelines, struct sbx_device *device,
+		const struct sbx_descriptors *descriptors) {
+	*pipelines = (struct sbx_pipelines){ .device = device };
+	char *path = cache_path(device);
+	size_t known_size = 0;
+	int ret = create_layout(pipelines, descriptors);
+	if (ret == 0) {
+		ret = create_cache(pipelines, path, &known_size);
+	}
+	if (ret == 0) {
+		ret = create_pipelines(pipelines);
+	}
+	if (ret == 0) {
+		save_cache(pipelines, path, known_size);
+	}
+	free(path);
+	return ret;
+}
+
+void sbx_pipelines_finish(struct sbx_pipelines *pipelines) {
+	struct sbx_device *device = pipelines->device;
+	if (device == NULL) {
+		return;
+	}
+	for (int kind = 0; kind < SBX_PIPELINE_KINDS; kind++) {
+		device->vk.vkDestroyPipeline(device->handle, pipelines->handles[kind], NULL);
+	}
+	device->vk.vkDestroyPipelineCache(device->handle, pipelines->cache, NULL);
+	device->vk.vkDestroyPipelineLayout(device->handle, pipelines->layout, NULL);
+	*pipelines = (struct sbx_pipelines){0};
+}

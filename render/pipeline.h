@@ -1,0 +1,43 @@
+/**
+ * The composer's pipelines: few, specialised by constants, made at start-up.
+ *
+ * Drivers' compiled code is kept in $XDG_CACHE_HOME/signalbox (~/.cache/signalbox) between runs; that
+ * it cannot be read or written is no failure.
+ */
+#ifndef SBX_RENDER_PIPELINE_H
+#define SBX_RENDER_PIPELINE_H
+
+#include <stdint.h>
+#include <volk.h>
+
+struct sbx_descriptors;
+struct sbx_device;
+
+/** What the shader reads as its push constants. Parts and records in units of 16 bytes, the rest of 4. */
+struct sbx_push {
+	uint32_t first_part, first_record, first_layer, first_chunk, n_groups;
+	/** Blended colours are cut here: 1 for targets of integers. */
+	float limit;
+};
+
+enum sbx_pipeline_kind {
+	/** Every texture layer is drawn pixel by pixel as it is. */
+	SBX_PIPELINE_PLAIN,
+	/** Some are scaled, turned, or reach over the texture's edge. */
+	SBX_PIPELINE_FULL,
+	SBX_PIPELINE_KINDS,
+};
+
+struct sbx_pipelines {
+	struct sbx_device *device;
+	VkPipelineLayout layout;
+	VkPipelineCache cache;
+	VkPipeline handles[SBX_PIPELINE_KINDS];
+};
+
+/** 0 or a negative errno; sbx_pipelines_finish() is to be called either way. */
+int sbx_pipelines_init(struct sbx_pipelines *pipelines, struct sbx_device *device,
+	const struct sbx_descriptors *descriptors);
+void sbx_pipelines_finish(struct sbx_pipelines *pipelines);
+
+#endif

@@ -1,0 +1,266 @@
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+#include "render/array.h"
+#include "render/batch.h"
+#include "render/device.h"
+#include "render/format.h"
+#include "render/frame.h"
+#include "render/image.h"
+#include "trace/counter.h"
+
+/** A workgroup is 256 invocations: a tile of 2^shift columns by 2^(8 - shift) rows of its part. */
+#define GROUP_SHIFT 8
+/** 32x8: the fastest shape on the GPUs measured, and a row of 8 is what lavapipe runs at once. */
+#define USUAL_SHIFT 5
+#define MIN_SHIFT 3
+/** For every 64 workgroups the shader is told at which part to begin looking. */
+#define CHUNK_SHIFT 6
+/** maxComputeWorkGroupCount is at least 65535 on each axis. */
+#define MAX_GROUPS_X 32768
+
+/* How many bits the packed parts have; partition.h's bounds lie below. */
+#define MAX_LAYERS_OF_PART ((1 << 14) - 1)
+#define MAX_FIRST_LAYER ((1 << 18) - 1)
+#define MAX_GROUPS ((1 << 24) - 1)
+/** So that a stack fits the bits of MAX_LAYERS_OF_PART. */
+#define MAX_LAYERS_AT_ONCE 8192
+_Static_assert(MAX_LAYERS_AT_ONCE <= MAX_LAYERS_OF_PART, "a stack of all layers");
+_Static_assert(SBX_PARTITION_MAX_LAYERS <= MAX_FIRST_LAYER, "all stacks");
+
+static uint32_t tiles(uint32_t pixels, uint32_t shift) {
+	return (pixels + (1u << shift) - 1) >> shift;
+}
+
+static uint32_t first_group(const struct sbx_packed_part *part) {
+	return part->groups & MAX_GROUPS;
+}
+
+/** The shape with the fewest tiles, the usual one if it is among them. */
+static uint32_t choose_shift(uint32_t width, uint32_t height, uint32_t *n_groups) {
+	uint32_t best = USUAL_SHIFT;
+	*n_groups = tiles(width, best) * tiles(height, GROUP_SHIFT - best);
+	if (width >= 128 && height >= 32) {
+		return best;
+	}
+	for (uint32_t shift = MIN_SHIFT; shift <= GROUP_SHIFT; shift++) {
+		uint32_t n = tiles(width, shift) * tiles(height, GROUP_SHIFT - shift);
+		if (n < *n_groups) {
+			best = shift;
+			*n_groups = n;
+		}
+	}
+	return best;
+}
+
+static struct sbx_packed_part pack_part(const struct sbx_part *part, uint32_t *n_groups) {
+	uint32_t width = (uint32_t)(part->x2 - part->x1), height = (uint32_t)(part->y2 - part->y1);
+	uint32_t added = 0, first = *n_groups;
+	uint32_t shift = choose_shift(width, height, &added);
+	*n_groups += added;
+	return (struct sbx_packed_part){
+		.x = (uint16_t)part->x1,
+		.y = (uint16_t)part->y1,
+		.width = (uint16_t)width,
+		.height = (uint16_t)height,
+		.layers = part->first_layer | part->n_layers << 18,
+		.groups = first | shift << 24 | (uint32_t)part->over_target << 28,
+	};
+}
+
+static int partition_rest(struct sbx_frame *frame, struct sbx_plan *plan, size_t limit) {
+	size_t n = frame->n_layers - plan->first_layer;
+	n = n < limit ? n : limit;
+	for (size_t i = 0; i < n; i++) {
+		const struct sbx_layer *layer = &frame->layers[plan->first_layer + i];
+		const struct sbx_record *record = &frame->records[plan->first_layer + i];
+		frame->ops[i] = (struct sbx_partition_op){
+			.boxes = &frame->boxes[layer->first_box],
+			.n_boxes = layer->n_boxes,
+			.opaque = record->flags & SBX_RECORD_REPLACE,
+		};
+	}
+	int64_t covered = sbx_partition_build(&frame->composer->partition, frame->ops, n);
+	if (covered < 0) {
+		return (int)covered;
+	}
+	plan->n_layers = (size_t)covered;
+	return 0;
+}
+
+/** Note which layers can be seen, and which parts are copied. */
+static void plan_parts(struct sbx_frame *frame, struct sbx_plan *plan) {
+	const struct sbx_partition *partition = &frame->composer->partition;
+	for (size_t i = 0; i < partition->n_layers; i++) {
+		frame->layers[plan->first_layer + partition->layers[i]].visible = true;
+	}
+	for (size_t i = 0; i < partition->n_parts; i++) {
+		struct sbx_layer *layer = sbx_copy_layer(frame, plan, &partition->parts[i]);
+		if (layer != NULL) {
+			layer->n_copies++;
+			plan->n_copied++;
+		}
+	}
+	plan->n_dispatched = (uint32_t)partition->n_parts - plan->n_copied;
+}
+
+static int use_layer(struct sbx_frame *frame, struct sbx_plan *plan, size_t index) {
+	struct sbx_record *record = &frame->records[index];
+	struct sbx_image *texture = frame->layers[index].texture;
+	if (texture == NULL) {
+		return 0;
+	}
+	int ret = sbx_descriptors_add_texture(&frame->composer->descriptors, texture);
+	if (ret < 0) {
+		return ret;
+	}
+	record->slot = (uint32_t)texture->sample_slot;
+	plan->full = plan->full || !(record->flags & SBX_RECORD_PLAIN);
+	return sbx_batch_use_texture(frame->batch, texture);
+}
+
+static int use_visible_layers(struct sbx_frame *frame, struct sbx_plan *plan) {
+	for (size_t i = 0; i < plan->n_layers; i++) {
+		size_t index = plan->first_layer + i;
+		int ret = frame->layers[index].visible ? use_layer(frame, plan, index) : 0;
+		if (ret < 0) {
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/** Pack the parts that are not copied. Returns the number of their workgroups, or -EOVERFLOW. */
+static int64_t pack_parts(struct sbx_frame *frame, const struct sbx_plan *plan) {
+	struct sbx_composer *composer = frame->composer;
+	const struct sbx_partition *partition = &composer->partition;
+	if (!sbx_array_grow(&composer->packed, &composer->packed_capacity, plan->n_dispatched,
+			sizeof(composer->packed[0]))) {
+		return -ENOMEM;
+	}
+	struct sbx_packed_part *out = composer->packed;
+	uint32_t n_groups = 0;
+	for (size_t i = 0; i < partition->n_parts; i++) {
+		const struct sbx_part *part = &partition->parts[i];
+		if (plan->n_copied == 0 || sbx_copy_layer(frame, plan, part) == NULL) {
+			*out++ = pack_part(part, &n_groups);
+		}
+	}
+	return n_groups <= MAX_GROUPS ? (int64_t)n_groups : -EOVERFLOW;
+}
+
+/** For each 64th workgroup the part it belongs to, and the last part as the end of the last search. */
+static void write_chunks(const struct sbx_plan *plan, const struct sbx_packed_part *parts,
+		uint32_t n_groups, uint32_t *chunks) {
+	uint32_t n_chunks = tiles(n_groups, CHUNK_SHIFT), chunk = 0;
+	for (uint32_t i = 0; i < plan->n_dispatched; i++) {
+		uint32_t end = i + 1 < plan->n_dispatched ? first_group(&parts[i + 1]) : n_groups;
+		for (; chunk < n_chunks && chunk << CHUNK_SHIFT < end; chunk++) {
+			chunks[chunk] = i;
+		}
+	}
+	chunks[n_chunks] = plan->n_dispatched - 1;
+}
+
+/** Bring everything the shader reads to where it reads it; fills in what it must know of that. */
+static int upload(struct sbx_frame *frame, const struct sbx_plan *plan, uint32_t n_groups,
+		struct sbx_push *push, VkDescriptorSet *set) {
+	struct sbx_composer *composer = frame->composer;
+	const struct sbx_partition *partition = &composer->partition;
+	size_t parts_size = plan->n_dispatched * sizeof(struct sbx_packed_part);
+	size_t records_size = plan->n_layers * sizeof(struct sbx_record);
+	size_t layers_size = partition->n_layers * sizeof(partition->layers[0]);
+	size_t chunks_size = (tiles(n_groups, CHUNK_SHIFT) + 1) * sizeof(uint32_t);
+	struct sbx_framedata_slice slice;
+	int ret = sbx_framedata_allocate(&composer->data,
+		parts_size + records_size + layers_size + chunks_size, &slice);
+	if (ret < 0) {
+		return ret;
+	}
+	char *records = (char *)slice.data + parts_size, *layers = records + records_size;
+	memcpy(slice.data, composer->packed, parts_size);
+	memcpy(records, &frame->records[plan->first_layer], records_size);
+	memcpy(layers, partition->layers, layers_size);
+	write_chunks(plan, composer->packed, n_groups, (uint32_t *)(void *)(layers + layers_size));
+	push->first_part = slice.offset / 16;
+	push->first_record = push->first_part + (uint32_t)(parts_size / 16);
+	push->first_layer = (slice.offset + (uint32_t)(parts_size + records_size)) / 4;
+	push->first_chunk = push->first_layer + (uint32_t)(layers_size / 4);
+	push->n_groups = n_groups;
+	*set = slice.set;
+	return 0;
+}
+
+static void dispatch(struct sbx_frame *frame, const struct sbx_plan *plan,
+		const struct sbx_push *push, VkDescriptorSet data) {
+	struct sbx_composer *composer = frame->composer;
+	const struct VolkDeviceTable *vk = &composer->device->vk;
+	VkCommandBuffer commands = sbx_batch_commands(frame->batch);
+	const VkDescriptorSet sets[] = {
+		composer->descriptors.textures, data,
+		composer->descriptors.targets[frame->target->store_slot],
+	};
+	uint32_t x = push->n_groups < MAX_GROUPS_X ? push->n_groups : MAX_GROUPS_X;
+	vk->vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE,
+		composer->pipelines.handles[plan->full ? SBX_PIPELINE_FULL : SBX_PIPELINE_PLAIN]);
+	vk->vkCmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE,
+		composer->pipelines.layout, 0, sizeof(sets) / sizeof(sets[0]), sets, 0, NULL);
+	vk->vkCmdPushConstants(commands, composer->pipelines.layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
+		sizeof(*push), push);
+	vk->vkCmdDispatch(commands, x, (push->n_groups + x - 1) / x, 1);
+}
+
+static int record_dispatch(struct sbx_frame *frame, const struct sbx_plan *plan) {
+	struct sbx_push push = { .limit = frame->target->format->is_float ? INFINITY : 1 };
+	VkDescriptorSet data;
+	if (plan->n_dispatched == 0) {
+		return 0;
+	}
+	int64_t n_groups = pack_parts(frame, plan);
+	if (n_groups < 0) {
+		return (int)n_groups;
+	}
+	int ret = upload(frame, plan, (uint32_t)n_groups, &push, &data);
+	if (ret == 0) {
+		dispatch(frame, plan, &push, data);
+	}
+	return ret;
+}
+
+static int record_plan(struct sbx_frame *frame, struct sbx_plan *plan) {
+	plan_parts(frame, plan);
+	int ret = use_visible_layers(frame, plan);
+	if (ret < 0) {
+		return ret;
+	}
+	sbx_batch_flush_barriers(frame->batch);
+	if (plan->first_layer > 0) {
+		sbx_batch_order(frame->batch);
+	}
+	ret = sbx_copy_record(frame, plan);
+	if (ret == 0) {
+		ret = record_dispatch(frame, plan);
+	}
+	sbx_count(SBX_COUNT_PARTS, (int64_t)frame->composer->partition.n_parts);
+	return ret;
+}
+
+int sbx_frame_record(struct sbx_frame *frame) {
+	size_t done = 0, limit = MAX_LAYERS_AT_ONCE;
+	if (frame->n_layers == 0) {
+		return 0;
+	}
+	int ret = sbx_batch_use_target(frame->batch, frame->target);
+	while (ret == 0 && done < frame->n_layers) {
+		struct sbx_plan plan = { .first_layer = done };
+		ret = partition_rest(frame, &plan, limit);
+		if (ret == 0) {
+			ret = record_plan(frame, &plan);
+		}
+		sbx_count(SBX_COUNT_SPLIT_FRAMES, done == 0 && plan.n_layers < frame->n_layers);
+		done += plan.n_layers;
+		// What was too tangled is hardly less so further up: do not begin with all of it again.
+		limit = 2 * plan.n_layers < limit ? 2 * plan.n_layers : limit;
+	}
+	return ret;
+}

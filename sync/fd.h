@@ -1,0 +1,20 @@
+/**
+ * Who owns a file descriptor is visible at the call: &fd gives it away (it comes back as -1), fd lends
+ * it. Any thread.
+ */
+#ifndef SBX_SYNC_FD_H
+#define SBX_SYNC_FD_H
+
+/** Takes *fd over: returns it and leaves -1 there. */
+int sbx_fd_steal(int *fd);
+
+/** Closes *fd if it is one, and sets it to -1. Keeps errno. */
+void sbx_fd_close(int *fd);
+
+/**
+ * *copy is a new fd (close-on-exec) for the file behind `fd`, the caller's. A `fd` of -1 gives -1: of a
+ * fence that has signalled the copy has signalled, too. 0 or -errno (-EMFILE, -EBADF), then *copy is -1.
+ */
+int sbx_fd_dup(int fd, int *copy);
+
+#endif

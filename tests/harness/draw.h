@@ -1,0 +1,31 @@
+/**
+ * Draw a scene of the oracle with the composer.
+ */
+#ifndef TESTS_HARNESS_DRAW_H
+#define TESTS_HARNESS_DRAW_H
+
+#include "oracle/scene.h"
+#include "render/compose.h"
+
+struct sbx_device;
+struct sbx_image;
+
+/** The picture as an image of the device that can be a texture, and a target if `store`. */
+struct sbx_image *draw_upload(struct sbx_device *device, const struct oracle_image *picture,
+	bool store);
+
+/** What is in `image` now, waiting for the GPU; NULL on failure. */
+struct oracle_image *draw_read(struct sbx_image *image);
+
+/** Add the operations of a scene whose textures are `textures`, in the same order. */
+void draw_add_ops(struct sbx_frame *frame, const struct oracle_scene *scene,
+	struct sbx_image *const *textures);
+
+/** Upload, draw in one frame, read back. NULL on failure. */
+struct oracle_image *draw_scene(struct sbx_composer *composer, struct sbx_device *device,
+	const struct oracle_scene *scene);
+
+/** DRM fourccs that are both in `formats` (ends with 0) and usable (enum sbx_format_use), in place. */
+void draw_keep_usable(struct sbx_device *device, uint32_t *formats, uint32_t uses);
+
+#endif

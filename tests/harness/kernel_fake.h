@@ -1,0 +1,67 @@
+/**
+ * The kernel, with faults: wraps the real calls of sync/kernel.h, so that the n-th fails, or one kind
+ * always does; and plays a DRM device with syncobj timelines where there is none.
+ */
+#ifndef HARNESS_KERNEL_FAKE_H
+#define HARNESS_KERNEL_FAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct kernel_fake {
+	/** Calls (ioctl, eventfd, eventfd_read, poll, dup) since kernel_fake_install(). */
+	unsigned calls;
+	/** While true, calls do not count and kernel_fake_fail() fails none: they are the test's own. */
+	bool paused;
+	/** Every call of this ioctl (0: of none) fails so; sizes do not matter. */
+	unsigned long broken_request;
+	int broken_error;
+	/** Each eventfd() fails so, if not 0. */
+	int eventfd_error;
+	/** What SYNC_IOC_FILE_INFO says of each fence that has signalled, if not 0. */
+	int fence_error;
+	/** What CLOCK_MONOTONIC says, if not 0. */
+	int64_t now_ns;
+	/** Answers ioctls in place of the real kernel; KERNEL_FAKE_PASS: it does not want this one. */
+	int (*ioctl)(int fd, unsigned long request, void *arg);
+
+	/* kernel_fake_fail() */
+	bool armed, failed;
+	unsigned fail_at;
+	int fail_error;
+};
+
+enum { KERNEL_FAKE_PASS = -100000 };
+
+extern struct kernel_fake kernel_fake;
+
+/** From now on sync/ goes through here; everything in kernel_fake is zero. */
+void kernel_fake_install(void);
+
+/** Back to the real kernel. */
+void kernel_fake_remove(void);
+
+/** The call after the next n calls (0: the next one) fails with `error` (negative), once. */
+void kernel_fake_fail(unsigned n, int error);
+
+/** No failure any more. Returns whether the one asked for has happened. */
+bool kernel_fake_failed(void);
+
+/**
+ * A DRM device in memory, with syncobj create, destroy, wait (which does not sleep), query, signal,
+ * reset and eventfd; no sync_files. Answers for every fd: give sbx_sync_create() any. Between
+ * kernel_fake_install() and kernel_fake_drm_finish().
+ */
+void kernel_fake_drm_init(void);
+void kernel_fake_drm_finish(void);
+
+/** Points up to and including `value` get a fence, which is pending. */
+void kernel_fake_drm_materialise(uint32_t handle, uint64_t value);
+
+/** Registered eventfds that have not fired. */
+unsigned kernel_fake_drm_registrations(void);
+
+/** Open file descriptors of this process. */
+unsigned open_fds(void);
+
+#endif

@@ -1,0 +1,127 @@
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "harness/vulkan.h"
+#include "trace/log.h"
+
+#define MAX_LINES 512
+
+static char *lines[MAX_LINES];
+static enum sbx_log_level levels[MAX_LINES];
+static size_t n_lines;
+static unsigned fds_before;
+
+/* What validation says must be seen even when a test reads the log for something else. */
+static unsigned complaints;
+
+static void remember(enum sbx_log_level level, const char *format, va_list args) {
+	char *line = NULL;
+	if (vasprintf(&line, format, args) < 0) {
+		return;
+	}
+	if (level <= SBX_LOG_INFO || getenv("SIGNALBOX_LOG") != NULL) {
+		fprintf(stderr, "    %s\n", line);
+	}
+	if (strstr(line, "vulkan validation") != NULL || strstr(line, "signalbox bug") != NULL) {
+		complaints++;
+	}
+	if (n_lines == MAX_LINES) {
+		free(line);
+		return;
+	}
+	levels[n_lines] = level;
+	lines[n_lines++] = line;
+}
+
+void log_forget(void) {
+	while (n_lines > 0) {
+		free(lines[--n_lines]);
+	}
+}
+
+unsigned log_count(const char *text) {
+	unsigned count = 0;
+	for (size_t i = 0; i < n_lines; i++) {
+		count += strstr(lines[i], text) != NULL;
+	}
+	return count;
+}
+
+unsigned log_errors(void) {
+	unsigned count = 0;
+	for (size_t i = 0; i < n_lines; i++) {
+		count += levels[i] == SBX_LOG_ERROR;
+	}
+	return count;
+}
+
+unsigned open_fd_count(void) {
+	unsigned count = 0;
+	DIR *dir = opendir("/proc/self/fd");
+	while (dir != NULL && readdir(dir) != NULL) {
+		count++;
+	}
+	if (dir != NULL) {
+		closedir(dir);
+	}
+	return count;
+}
+
+bool in_lab(void) {
+	const char *lab = getenv("SIGNALBOX_LAB");
+	return lab != NULL && strcmp(lab, "1") == 0;
+}
+
+struct sbx_device *vulkan_open(void) {
+	const struct sbx_device_options options = {
+		.name = getenv("SIGNALBOX_DEVICE") != NULL ? NULL : "software",
+		.drm_fd = -1,
+		.validation = getenv("SIGNALBOX_NO_VALIDATION") == NULL,
+	};
+	struct sbx_device *device = NULL;
+	return sbx_device_create(&options, &device) == 0 ? device : NULL;
+}
+
+int vulkan_setup(void **state) {
+	sbx_log_init(SBX_LOG_DEBUG, remember);
+	log_forget();
+	complaints = 0;
+	fds_before = open_fd_count();
+	struct sbx_device *device = vulkan_open();
+	*state = device;
+	if (device == NULL) {
+		return -1;
+	}
+	if (in_lab() && !device->validation && getenv("SIGNALBOX_NO_VALIDATION") == NULL) {
+		fprintf(stderr, "the lab has no validation layers\n");
+		return -1;
+	}
+	log_forget();
+	return 0;
+}
+
+int vulkan_teardown(void **state) {
+	sbx_device_destroy(*state);
+	*state = NULL;
+	log_forget();
+	unsigned fds = open_fd_count();
+	if (fds != fds_before) {
+		fprintf(stderr, "%u fds are open, %u were\n", fds, fds_before);
+	}
+	if (complaints > 0) {
+		fprintf(stderr, "%u complaints of validation or about ourselves\n", complaints);
+	}
+	return complaints > 0 || fds != fds_before ? -1 : 0;
+}
+
+int vulkan_main(const char *name, const struct CMUnitTest *tests, size_t count) {
+	char *list = sbx_device_list();
+	bool none = list == NULL || strncmp(list, "no Vulkan", 9) == 0 || list[0] == '0';
+	free(list);
+	if (none && !in_lab()) {
+		fprintf(stderr, "skipped: there is no Vulkan device\n");
+		return 77;
+	}
+	return _cmocka_run_group_tests(name, tests, count, NULL, NULL);
+}

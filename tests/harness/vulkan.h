@@ -1,0 +1,49 @@
+/**
+ * A Vulkan device for a test, with validation, and a log that is read along.
+ *
+ * Where there is no Vulkan device the tests are skipped; in the lab (SIGNALBOX_LAB=1) its absence, or
+ * that of the validation layers, is a failure.
+ */
+#ifndef TESTS_HARNESS_VULKAN_H
+#define TESTS_HARNESS_VULKAN_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "render/device.h"
+
+/**
+ * cmocka's setup and teardown: *state is a struct sbx_device. The device is software unless
+ * SIGNALBOX_DEVICE names another. The teardown closes it and fails on any validation message (also one
+ * about closing), any "signalbox bug:" line, and any fd left open.
+ */
+int vulkan_setup(void **state);
+int vulkan_teardown(void **state);
+
+#define VULKAN_TEST(function) \
+	cmocka_unit_test_setup_teardown(function, vulkan_setup, vulkan_teardown)
+
+/** main() of a test program; exits with 77 where there is no Vulkan device. */
+int vulkan_main(const char *name, const struct CMUnitTest *tests, size_t count);
+#define VULKAN_MAIN(name, tests) vulkan_main(name, tests, sizeof(tests) / sizeof((tests)[0]))
+
+/** A second device besides the test's, or NULL. sbx_device_destroy() it. */
+struct sbx_device *vulkan_open(void);
+
+/** Begin to remember lines; forget the old ones. The setup does it too. */
+void log_forget(void);
+/** How many lines since then contain `text`. */
+unsigned log_count(const char *text);
+/** How many lines at error level there were. */
+unsigned log_errors(void);
+
+/** How many fds this process has open. */
+unsigned open_fd_count(void);
+
+/** Whether this runs in the lab VM, where nothing may be skipped. */
+bool in_lab(void);
+
+#endif

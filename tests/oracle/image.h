@@ -1,0 +1,47 @@
+/**
+ * Pictures in memory for tests, pixel by pixel as numbers.
+ */
+#ifndef SBX_TESTS_ORACLE_IMAGE_H
+#define SBX_TESTS_ORACLE_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/** How a pixel of a format is read: by the definition in drm_fourcc.h, not by anything in render/. */
+struct oracle_format {
+	uint32_t drm;
+	const char *name;
+	/** 0: pixman has none. */
+	int pixman;
+	uint32_t bytes;
+	bool is_half;
+	/** For integers: where r, g, b, a are in the little-endian word, and how wide. Halves: 16 bits. */
+	uint8_t shift[4], bits[4];
+};
+
+struct oracle_image {
+	const struct oracle_format *format;
+	int width, height;
+	uint32_t stride;
+	uint8_t *data;
+};
+
+const struct oracle_format *oracle_formats(size_t *count);
+const struct oracle_format *oracle_format(uint32_t drm);
+
+/** Zeroed. The stride is a multiple of 4 and a little more than needed. Exits without memory. */
+struct oracle_image *oracle_image_create(const struct oracle_format *format, int width, int height);
+void oracle_image_destroy(struct oracle_image *image);
+
+/** r, g, b, a from 0 to 1; alpha is 1 where there is none. */
+void oracle_image_get(const struct oracle_image *image, int x, int y, float rgba[static 4]);
+void oracle_image_put(struct oracle_image *image, int x, int y, const float rgba[static 4]);
+
+/** The step between neighbouring values of the format near `value` in channel `c`. */
+float oracle_format_step(const struct oracle_format *format, int c, float value);
+
+/** Write a PPM to look at (colour over a checkerboard). False: errno says why. */
+bool oracle_image_dump(const struct oracle_image *image, const char *path);
+
+#endif
