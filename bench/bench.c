@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -40,10 +41,11 @@ static const struct bench_case all_cases[] = {
 
 static const char usage[] =
 	"Usage: signalbox-bench [options]\n"
-	"  --renderers LIST   of signalbox,wlroots-vulkan,wlroots-gles2,wlroots-pixman\n"
+	"  --renderers LIST   of signalbox,wlroots-vulkan,wlroots-vulkan-srgb,wlroots-gles2,\n"
+	"                     wlroots-pixman\n"
 	"  --layouts LIST     of small,tiles,windows,blend\n"
 	"  --max-textures N   leave out cases with more\n"
-	"  --budget MS        time for each case and renderer (default 1200)\n"
+	"  --budget MS        time for each case and renderer (default 2000)\n"
 	"  --frames N         at most so many frames a case (default 100)\n"
 	"  --node PATH        DRM render node whose syncobjs are used\n"
 	"  --markdown FILE    write what is printed to a file as well\n"
@@ -83,8 +85,7 @@ static bool parse_option(struct options *options, int option) {
 		options->limits.budget_ms = atoi(optarg);
 		return true;
 	case 'f':
-		options->limits.max_frames = clamp(atoi(optarg), options->limits.min_frames,
-			BENCH_MAX_FRAMES);
+		options->limits.max_frames = clamp(atoi(optarg), 1, BENCH_MAX_FRAMES);
 		return true;
 	case 'n':
 		options->node = optarg;
@@ -133,7 +134,7 @@ static int start_workers(struct bench_worker *workers, const struct options *opt
 		const struct bench_nodes *nodes) {
 	int count = 0;
 	for (const struct bench_peer *peer = bench_peers; peer->name != NULL; peer++) {
-		if (options->peers != NULL && !listed(options->peers, peer->name)) {
+		if (options->peers != NULL ? !listed(options->peers, peer->name) : peer->on_request) {
 			continue;
 		}
 		if (bench_worker_start(&workers[count], peer, nodes)) {
@@ -152,8 +153,13 @@ static bool wanted(const struct options *options, const struct bench_case *what)
 
 static void measure_row(struct bench_row *row, const struct options *options,
 		struct bench_worker *workers, int worker_count) {
+	// The big pictures take a renderer on the CPU seconds, and are measured well by one frame
+	struct bench_limits limits = options->limits;
+	if (row->what.layout == BENCH_SMALL && row->what.textures <= 100) {
+		limits.min_frames = 5;
+	}
 	for (int i = 0; i < worker_count; i++) {
-		bench_worker_measure(&workers[i], &row->what, &options->limits, &row->results[i]);
+		bench_worker_measure(&workers[i], &row->what, &limits, &row->results[i]);
 		// Without points there is nothing that could be new
 		if (row->what.fresh && !row->results[i].explicit_sync) {
 			row->results[i].ok = false;
@@ -224,9 +230,7 @@ static int run(const struct options *options) {
 		struct bench_row *row = &rows[table.row_count++];
 		row->what = all_cases[i];
 		measure_row(row, options, workers, table.worker_count);
-		fprintf(stderr, "bench: %s, %d textures, %s points: done\n",
-			bench_layout_name(row->what.layout), row->what.textures,
-			row->what.fresh ? "new" : "static");
+		bench_table_print_row(stderr, &table, row); // how far it is
 	}
 	int missed = print_report(stdout, &table, &nodes);
 	int failed = write_files(options, &table, &nodes);
@@ -240,15 +244,26 @@ static int run(const struct options *options) {
 	return broken ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+// As compositors do: a thousand dma-bufs are a few thousand fds.
+static void raise_fd_limit(void) {
+	struct rlimit limit = { .rlim_cur = 65536, .rlim_max = 65536 };
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+		return;
+	}
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv) {
 	struct options options = {
 		.max_textures = 1000,
-		.limits = { .budget_ms = 1200, .min_frames = 4, .max_frames = 100, .warm_up = 3 },
+		.limits = { .budget_ms = 2000, .min_frames = 1, .max_frames = 100, .warm_up = 3 },
 	};
 	if (!parse_options(&options, argc, argv)) {
 		fputs(usage, stderr);
 		return 2;
 	}
 	wlr_log_init(options.verbose ? WLR_DEBUG : WLR_ERROR, NULL);
+	raise_fd_limit();
 	return run(&options);
 }

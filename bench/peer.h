@@ -23,6 +23,13 @@ struct bench_peer {
 	 * table must know, and is NULL otherwise.
 	 */
 	struct wlr_renderer *(*create)(const struct bench_nodes *nodes, const char **note);
+	/**
+	 * Say that textures and target are sRGB, instead of saying nothing as wlr_scene does. wlroots'
+	 * Vulkan renderer then needs one pass instead of two.
+	 */
+	bool srgb;
+	/** Runs only when it is named. */
+	bool on_request;
 };
 
 /** All of them, ours first; ends with a NULL name. */

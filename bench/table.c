@@ -55,25 +55,30 @@ static void print_line(FILE *out, const struct bench_table *table, const struct 
 	format_ratio(whole_ratio, sizeof(whole_ratio), result->whole_ms, base,
 		base ? base->whole_ms : 0);
 	format_ratio(wall_ratio, sizeof(wall_ratio), result->wall_ms, base, base ? base->wall_ms : 0);
-	fprintf(out, "| %-7s | %8d | %-6s | %-14s | %6d | %7.1f | %4d | %+4d | %8.2f | %8.2f | %8.2f "
+	fprintf(out, "| %-7s | %8d | %-6s | %-19s | %6d | %7.1f | %4d | %+4d | %+4d | %8.2f | %8.2f | %8.2f "
 		"| %5s | %5s | %5s |\n",
 		bench_layout_name(row->what.layout), row->what.textures, points_name(&row->what, result),
 		table->workers[worker].peer->name, result->frames, result->ioctls_total, result->fds,
-		result->fds_grown, result->main_ms, result->whole_ms, result->wall_ms,
+		result->fds_grown, result->fds_left, result->main_ms, result->whole_ms, result->wall_ms,
 		main_ratio, whole_ratio, wall_ratio);
 }
 
+void bench_table_print_row(FILE *out, const struct bench_table *table,
+		const struct bench_row *row) {
+	for (int i = 0; i < table->worker_count; i++) {
+		if (row->results[i].ok) {
+			print_line(out, table, row, i);
+		}
+	}
+}
+
 void bench_table_print(FILE *out, const struct bench_table *table) {
-	fprintf(out, "| layout  | textures | points | renderer       | frames | ioctls  | fds  | grew "
+	fprintf(out, "| layout  | textures | points | renderer            | frames | ioctls  | fds  | grew | left "
 		"| main ms  | whole ms | wall ms  | main  | whole | wall  |\n");
-	fprintf(out, "| ------- | -------: | ------ | -------------- | -----: | ------: | ---: | ---: "
+	fprintf(out, "| ------- | -------: | ------ | ------------------- | -----: | ------: | ---: | ---: | ---: "
 		"| -------: | -------: | -------: | ----: | ----: | ----: |\n");
 	for (int r = 0; r < table->row_count; r++) {
-		for (int i = 0; i < table->worker_count; i++) {
-			if (table->rows[r].results[i].ok) {
-				print_line(out, table, &table->rows[r], i);
-			}
-		}
+		bench_table_print_row(out, table, &table->rows[r]);
 	}
 }
 
@@ -157,11 +162,11 @@ int bench_table_print_targets(FILE *out, const struct bench_table *table) {
 static void print_json_result(FILE *out, const struct bench_row *row, const char *name,
 		const struct bench_result *result) {
 	fprintf(out, "{\"layout\":\"%s\",\"textures\":%d,\"points\":\"%s\",\"renderer\":\"%s\","
-		"\"frames\":%d,\"ioctls\":%.4f,\"fds\":%d,\"fds_grown\":%d,\"main_ms\":%.4f,"
+		"\"frames\":%d,\"ioctls\":%.4f,\"fds\":%d,\"fds_grown\":%d,\"fds_left\":%d,\"main_ms\":%.4f,"
 		"\"whole_ms\":%.4f,\"wall_ms\":%.4f,\"kinds\":{",
 		bench_layout_name(row->what.layout), row->what.textures, points_name(&row->what, result),
 		name, result->frames, result->ioctls_total, result->fds, result->fds_grown,
-		result->main_ms, result->whole_ms, result->wall_ms);
+		result->fds_left, result->main_ms, result->whole_ms, result->wall_ms);
 	for (int kind = 0; kind < BENCH_KINDS; kind++) {
 		fprintf(out, "%s\"%s\":%.4f", kind > 0 ? "," : "", bench_kind_name(kind),
 			result->ioctls[kind]);

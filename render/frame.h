@@ -41,18 +41,18 @@ struct sbx_record {
 };
 _Static_assert(sizeof(struct sbx_record) == 48, "as the shader has it");
 
-/** The same numbers are in the shader. */
+/** The first four are in the shader, too. */
 enum sbx_record_flags {
 	/** A colour, no texture. */
 	SBX_RECORD_RECT = 1 << 0,
 	/** One texel a pixel, not turned, never outside the texture: an integer fetch does. */
 	SBX_RECORD_PLAIN = 1 << 1,
-	/** Replaces what is below. */
-	SBX_RECORD_REPLACE = 1 << 2,
+	SBX_RECORD_SWAP = 1 << 2,
+	SBX_RECORD_NEAREST = 1 << 3,
+	/** Replaces what is below: so nothing is, and the shader need not know. */
+	SBX_RECORD_REPLACE = 1 << 4,
 	/** `alpha` is not 1. */
-	SBX_RECORD_ALPHA = 1 << 3,
-	SBX_RECORD_SWAP = 1 << 4,
-	SBX_RECORD_NEAREST = 1 << 5,
+	SBX_RECORD_ALPHA = 1 << 5,
 };
 
 /** A part as the shader reads it. */

@@ -2,6 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include "harness/buffers.h"
+#include "harness/vgem.h"
 #include "harness/vulkan.h"
 #include "trace/log.h"
 
@@ -73,6 +76,10 @@ bool in_lab(void) {
 	return lab != NULL && strcmp(lab, "1") == 0;
 }
 
+void vulkan_forgive(void) {
+	complaints = 0;
+}
+
 struct sbx_device *vulkan_open(void) {
 	const struct sbx_device_options options = {
 		.name = getenv("SIGNALBOX_DEVICE") != NULL ? NULL : "software",
@@ -113,6 +120,31 @@ int vulkan_teardown(void **state) {
 		fprintf(stderr, "%u complaints of validation or about ourselves\n", complaints);
 	}
 	return complaints > 0 || fds != fds_before ? -1 : 0;
+}
+
+static bool have_lab_devices(void) {
+	struct test_buffer buffer;
+	int vgem_fd = vgem_open();
+	int ret = test_buffer_udmabuf(4096, &buffer);
+	if (vgem_fd >= 0) {
+		close(vgem_fd);
+	}
+	if (ret == 0) {
+		test_buffer_finish(&buffer);
+	}
+	return vgem_fd >= 0 && ret == 0;
+}
+
+int vulkan_main_lab(int argc, char *argv[], const char *name, const struct CMUnitTest *host,
+		size_t host_count, const struct CMUnitTest *lab, size_t lab_count) {
+	if (argc < 2 || strcmp(argv[1], "lab") != 0) {
+		return vulkan_main(name, host, host_count);
+	}
+	if (!in_lab() && !have_lab_devices()) {
+		fprintf(stderr, "skipped: needs /dev/udmabuf and vgem\n");
+		return 77;
+	}
+	return vulkan_main(name, lab, lab_count);
 }
 
 int vulkan_main(const char *name, const struct CMUnitTest *tests, size_t count) {
