@@ -298,7 +298,7 @@ ensure_tree() {
 	fi
 	if [ ! -d "$tree" ]; then
 		: >"$log"
-		trap 'kill "${maker:-0}" 2>/dev/null || :' EXIT
+		trap '[ -z "${maker-}" ] || kill "$maker" 2>/dev/null || :' EXIT
 		make_tree "$tree"
 		trap - EXIT
 		touch "$tree.used"
