@@ -298,7 +298,7 @@ ensure_tree() {
 	fi
 	if [ ! -d "$tree" ]; then
 		: >"$log"
-		trap 'kill "${maker:-0}" 2>/dev/null || :' EXIT
+		trap '[ -z "${maker-}" ] || kill "$maker" 2>/dev/null || :' EXIT
 		make_tree "$tree"
 		trap - EXIT
 		touch "$tree.used"
@@ -335,5 +335,5 @@ in_tree() { # [--bind DIR]... COMMAND...
 		binds+=(--bind "$2")
 		shift 2
 	done
-	"$lab/enter" "$tree" "${binds[@]}" -- "$@"
+	setpriv --pdeathsig TERM "$lab/enter" "$tree" "${binds[@]}" -- "$@"
 }
