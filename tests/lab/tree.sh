@@ -323,7 +323,8 @@ remove_all_trees() {
 	exec 7>&-
 }
 
-# Runs a command in the tree, in the checkout; the git folder it belongs to is there too.
+# Runs a command in the tree, in the checkout; the git folder it belongs to is there too, and
+# the session's sockets for what runs nested.
 in_tree() { # [--bind DIR]... COMMAND...
 	local git binds=(--bind "$root")
 	git=$(git -C "$root" rev-parse --path-format=absolute --git-common-dir 2>/dev/null) || git=
@@ -331,6 +332,7 @@ in_tree() { # [--bind DIR]... COMMAND...
 	'' | "$root"/*) ;;
 	*) binds+=(--bind "$git") ;;
 	esac
+	[ ! -d "${XDG_RUNTIME_DIR-}" ] || binds+=(--bind "$XDG_RUNTIME_DIR")
 	while [ "$1" = --bind ]; do
 		binds+=(--bind "$2")
 		shift 2
