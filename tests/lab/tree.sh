@@ -243,7 +243,7 @@ run_mmdebstrap() { # TARGET MIRROR [OPTION]...
 }
 
 stop_maker() {
-	[ -z "${maker-}" ] || kill -KILL "$maker" -- "-$maker" 2>/dev/null || :
+	[ -z "${maker-}" ] || kill -KILL -- "-$maker" "$maker" 2>/dev/null || :
 }
 
 remove_tree() { # PATH
