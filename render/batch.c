@@ -703,15 +703,19 @@ static void drop_batch(struct sbx_batch *batch) {
 	reset_batch(batch);
 }
 
-static struct sbx_batch *end_uploads(struct sbx_device *device) {
-	struct sbx_batch *uploads = device->batches->uploads;
-	if (uploads == NULL || end_commands(uploads) == 0) {
-		return uploads;
+/*
+ * What was recorded after the uploads counts on the layouts they leave behind: without them it cannot be
+ * sent either.
+ */
+static int end_uploads(struct sbx_device *device, struct sbx_batch **uploads) {
+	*uploads = device->batches->uploads;
+	int ret = *uploads != NULL ? end_commands(*uploads) : 0;
+	if (ret < 0) {
+		sbx_log_error("render: texture uploads are lost");
+		device->batches->uploads = NULL;
+		drop_batch(*uploads);
 	}
-	sbx_log_error("render: texture uploads are lost");
-	device->batches->uploads = NULL;
-	drop_batch(uploads);
-	return NULL;
+	return ret;
 }
 
 static int export_done(struct sbx_batch *batch, int *done_fd) {
@@ -746,8 +750,11 @@ static int publish_done(struct sbx_batch *batch, int *done_fd) {
 
 static int send(struct sbx_batch *batch, bool want_fd) {
 	struct sbx_device *device = batch->device;
-	struct sbx_batch *uploads = batch != device->batches->uploads ? end_uploads(device) : NULL;
-	int ret = end_commands(batch);
+	struct sbx_batch *uploads = NULL;
+	int ret = batch != device->batches->uploads ? end_uploads(device, &uploads) : 0;
+	if (ret == 0) {
+		ret = end_commands(batch);
+	}
 	if (ret == 0) {
 		ret = add_done_signals(batch, want_fd);
 	}

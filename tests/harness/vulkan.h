@@ -52,6 +52,9 @@ unsigned log_count(const char *text);
 /** How many lines at error level there were. */
 unsigned log_errors(void);
 
+/** Do not print the lines that follow: what a control provokes is no news. Until the next setup. */
+void log_hush(void);
+
 /** How many fds this process has open. */
 unsigned open_fd_count(void);
 

@@ -25,6 +25,24 @@ static bool fails(const char *name) {
 		const VkAllocationCallbacks *a, VkImageView *o), (d, i, a, o)) \
 	X(CreateBuffer, (VkDevice d, const VkBufferCreateInfo *i, const VkAllocationCallbacks *a, \
 		VkBuffer *o), (d, i, a, o)) \
+	X(CreateSampler, (VkDevice d, const VkSamplerCreateInfo *i, \
+		const VkAllocationCallbacks *a, VkSampler *o), (d, i, a, o)) \
+	X(CreateDescriptorSetLayout, (VkDevice d, const VkDescriptorSetLayoutCreateInfo *i, \
+		const VkAllocationCallbacks *a, VkDescriptorSetLayout *o), (d, i, a, o)) \
+	X(CreateDescriptorPool, (VkDevice d, const VkDescriptorPoolCreateInfo *i, \
+		const VkAllocationCallbacks *a, VkDescriptorPool *o), (d, i, a, o)) \
+	X(AllocateDescriptorSets, (VkDevice d, const VkDescriptorSetAllocateInfo *i, \
+		VkDescriptorSet *o), (d, i, o)) \
+	X(CreatePipelineLayout, (VkDevice d, const VkPipelineLayoutCreateInfo *i, \
+		const VkAllocationCallbacks *a, VkPipelineLayout *o), (d, i, a, o)) \
+	X(CreatePipelineCache, (VkDevice d, const VkPipelineCacheCreateInfo *i, \
+		const VkAllocationCallbacks *a, VkPipelineCache *o), (d, i, a, o)) \
+	X(GetPipelineCacheData, (VkDevice d, VkPipelineCache c, size_t *s, void *p), (d, c, s, p)) \
+	X(CreateShaderModule, (VkDevice d, const VkShaderModuleCreateInfo *i, \
+		const VkAllocationCallbacks *a, VkShaderModule *o), (d, i, a, o)) \
+	X(CreateComputePipelines, (VkDevice d, VkPipelineCache c, uint32_t n, \
+		const VkComputePipelineCreateInfo *i, const VkAllocationCallbacks *a, VkPipeline *o), \
+		(d, c, n, i, a, o)) \
 	X(CreateSemaphore, (VkDevice d, const VkSemaphoreCreateInfo *i, \
 		const VkAllocationCallbacks *a, VkSemaphore *o), (d, i, a, o)) \
 	X(CreateQueryPool, (VkDevice d, const VkQueryPoolCreateInfo *i, \

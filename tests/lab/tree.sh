@@ -298,7 +298,7 @@ ensure_tree() {
 	fi
 	if [ ! -d "$tree" ]; then
 		: >"$log"
-		trap 'kill "${maker:-0}" 2>/dev/null || :' EXIT
+		trap '[ -z "${maker-}" ] || kill "$maker" 2>/dev/null || :' EXIT
 		make_tree "$tree"
 		trap - EXIT
 		touch "$tree.used"
@@ -323,7 +323,8 @@ remove_all_trees() {
 	exec 7>&-
 }
 
-# Runs a command in the tree, in the checkout; the git folder it belongs to is there too.
+# Runs a command in the tree, in the checkout; the git folder it belongs to is there too, and
+# the session's sockets for what runs nested.
 in_tree() { # [--bind DIR]... COMMAND...
 	local git binds=(--bind "$root")
 	git=$(git -C "$root" rev-parse --path-format=absolute --git-common-dir 2>/dev/null) || git=
@@ -331,9 +332,10 @@ in_tree() { # [--bind DIR]... COMMAND...
 	'' | "$root"/*) ;;
 	*) binds+=(--bind "$git") ;;
 	esac
+	[ ! -d "${XDG_RUNTIME_DIR-}" ] || binds+=(--bind "$XDG_RUNTIME_DIR")
 	while [ "$1" = --bind ]; do
 		binds+=(--bind "$2")
 		shift 2
 	done
-	"$lab/enter" "$tree" "${binds[@]}" -- "$@"
+	setpriv --pdeathsig TERM "$lab/enter" "$tree" "${binds[@]}" -- "$@"
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "harness/draw.h"
 #include "harness/vulkan.h"
+#include "harness/vulkan_fault.h"
 #include "render/batch.h"
 #include "render/compose.h"
 #include "render/descriptors.h"
@@ -506,13 +507,83 @@ static void test_steady_state(void **state) {
 			sbx_frame_add_texture(frame, &op);
 		}
 		assert_int_equal(sbx_frame_submit(frame, NULL, NULL), 0);
+		assert_int_equal(sbx_device_wait(stage.device, stage.device->submitted - 1,
+			10000000000), 0);
 	}
 	for (size_t i = 0; i < SBX_FRAMEDATA_BLOCKS; i++) {
 		blocks += stage.composer->data.blocks[i].buffer != NULL;
 	}
-	// As many as there can be frames on their way.
-	assert_true(blocks <= 17);
+	// Two frames are on their way at most while a third is recorded.
+	assert_true(blocks <= 3);
 	sbx_image_destroy(texture);
+	end_stage(&stage);
+}
+
+/** Any call of a composer's creation fails: it is refused, and nothing is left. */
+static int op_create(struct sbx_device *device, void *data) {
+	struct sbx_composer *composer = NULL;
+	int ret = sbx_composer_create(device, &composer);
+	vulkan_fault_pause();
+	assert_true((composer != NULL) == (ret == 0));
+	sbx_composer_destroy(composer);
+	return ret;
+}
+
+/**
+ * A composer's first frame, which allocates all it needs. If it fails, the next one does not. With
+ * *data, what the textures hold is still on its way and may get lost with the frame.
+ */
+static int op_first_frame(struct sbx_device *device, void *data) {
+	const bool *uploading = data;
+	unsigned left = vulkan_fault_pause();
+	struct stage stage = begin_stage(device, 16, 16);
+	struct sbx_image *texture = make_image(device, DRM_FORMAT_ARGB8888, 32, 32, red, false);
+	struct sbx_texture_op op = whole(texture, (pixman_box32_t){ 0, 0, 16, 16 });
+	if (!*uploading) {
+		assert_int_equal(sbx_batch_submit_uploads(device), 0);
+	}
+	vulkan_fault_resume(left);
+	struct sbx_frame *frame = sbx_composer_begin(stage.composer, stage.target);
+	int ret = -ENOMEM;
+	if (frame != NULL) {
+		sbx_frame_add_texture(frame, &op);
+		ret = sbx_frame_submit(frame, NULL, NULL);
+	}
+	vulkan_fault_pause();
+	if (!*uploading) {
+		expect_all(&stage, ret == 0 ? 0xffff0000u : GREY);
+	}
+	frame = begin(&stage);
+	sbx_frame_add_texture(frame, &op);
+	assert_int_equal(sbx_frame_submit(frame, NULL, NULL), 0);
+	if (!*uploading) {
+		expect_all(&stage, 0xffff0000u);
+	}
+	sbx_image_destroy(texture);
+	end_stage(&stage);
+	return ret;
+}
+
+static void test_faults(void **state) {
+	struct sbx_device *device = *state;
+	bool uploading = false;
+	// Drivers open their own caches of shaders when the first is compiled, and keep the fds.
+	assert_int_equal(op_first_frame(device, &uploading), 0);
+	VkResult result = VK_ERROR_OUT_OF_HOST_MEMORY;
+	assert_true(vulkan_each_call_fails(device, result, op_create, NULL) > 10);
+	assert_true(vulkan_each_call_fails(device, result, op_first_frame, &uploading) > 3);
+	uploading = true;
+	assert_true(vulkan_each_call_fails(device, result, op_first_frame, &uploading) > 3);
+}
+
+/** A lost device: no frame begins, and everything can be given back. */
+static void test_lost(void **state) {
+	struct stage stage = begin_stage(*state, 16, 16);
+	struct sbx_frame *frame = begin(&stage);
+	add_colour(frame, (pixman_box32_t){ 0, 0, 16, 16 }, red, SBX_BLEND_NONE, NULL);
+	sbx_device_check(stage.device, VK_ERROR_DEVICE_LOST, "test");
+	assert_int_equal(sbx_frame_submit(frame, NULL, NULL), -ENODEV);
+	assert_null(sbx_composer_begin(stage.composer, stage.target));
 	end_stage(&stage);
 }
 
@@ -533,6 +604,8 @@ int main(void) {
 		VULKAN_TEST(test_two_composers),
 		VULKAN_TEST(test_counters),
 		VULKAN_TEST(test_steady_state),
+		VULKAN_TEST(test_faults),
+		VULKAN_TEST(test_lost),
 	};
 	return VULKAN_MAIN("compose", tests);
 }
