@@ -109,11 +109,15 @@ static void destroy_timeline(struct scene *scene, uint32_t handle,
 	}
 }
 
+static uint32_t layer_color(int i) {
+	return ((i + 1) * 0x0b1321u) & 0x7f7f7f;
+}
+
 static bool create_layer(struct scene *scene, int i) {
 	struct scene_layer *layer = &scene->layers[i];
 	bool blend = scene->what->layout == BENCH_BLEND;
 	uint32_t format = blend ? DRM_FORMAT_ARGB8888 : DRM_FORMAT_XRGB8888;
-	uint32_t pixel = (blend ? 0x80000000 : 0xff000000) | ((i * 0x0b1321u) & 0x7f7f7f);
+	uint32_t pixel = (blend ? 0x80000000 : 0xff000000) | layer_color(i);
 
 	layer->box = layer_box(scene->what->layout, i);
 	layer->buffer = bench_buffer_create(scene->setup->memory, layer->box.width, layer->box.height, format, pixel);
@@ -270,6 +274,34 @@ static bool measure_frame(struct scene *scene, struct samples *samples) {
 	return true;
 }
 
+static bool near(uint32_t a, uint32_t b) {
+	for (int shift = 0; shift < 24; shift += 8) {
+		if (abs((int)(a >> shift & 0xff) - (int)(b >> shift & 0xff)) > 2) {
+			return false;
+		}
+	}
+	return true;
+}
+
+// A renderer that draws nothing would be fast. The top left corner of a layer is never covered by a
+// later one; how layers blend is each renderer's own decision.
+static bool check_picture(struct scene *scene) {
+	if (scene->what->layout == BENCH_BLEND) {
+		return true;
+	}
+	struct wlr_buffer *target = scene->targets[scene->frame % 2];
+	for (int i = 0; i < scene->what->textures; i++) {
+		struct wlr_box *box = &scene->layers[i].box;
+		uint32_t seen = bench_buffer_read(target, box->x + 2, box->y + 2);
+		if (!near(seen, layer_color(i))) {
+			wlr_log(WLR_ERROR, "bench: texture %d shows %06x instead of %06x", i, seen & 0xffffff,
+				layer_color(i));
+			return false;
+		}
+	}
+	return true;
+}
+
 static int compare_double(const void *a, const void *b) {
 	double x = *(const double *)a, y = *(const double *)b;
 	return (x > y) - (x < y);
@@ -353,7 +385,7 @@ void bench_scene_measure(const struct bench_setup *setup, const struct bench_cas
 	// What is set up, signalled and waited for here is the clients' and the display's work
 	bench_count_mute(true);
 	int fds = bench_count_fds();
-	result->ok = scene_init(&scene) && measure(&scene, limits, result);
+	result->ok = scene_init(&scene) && measure(&scene, limits, result) && check_picture(&scene);
 	scene_finish(&scene);
 	result->fds_left = bench_count_fds() - fds;
 	bench_count_mute(false);

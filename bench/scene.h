@@ -52,6 +52,7 @@ struct bench_limits {
 
 /** What was measured, a frame. */
 struct bench_result {
+	/** All was drawn, and the last picture shows every opaque texture where it belongs. */
 	bool ok;
 	/** Points were passed to the renderer and signalled by it. */
 	bool explicit_sync;

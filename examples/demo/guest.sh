@@ -21,7 +21,7 @@ trap clean_up EXIT
 
 fail() {
 	echo "demo: $*" >&2
-	[ ! -e "$work/tiny.log" ] || tail -n 20 "$work/tiny.log" >&2
+	[ ! -e "$work/tiny.log" ] || grep -v ' Hz' "$work/tiny.log" | tail -n 20 >&2
 	exit 1
 }
 
@@ -61,14 +61,14 @@ judge() { # FILE...
 	"$SBX_BUILD/tests/e2e/tear-oracle" "$@"
 }
 
-# All windows are there: the sync-clients by what they draw, the shm client by its pixels, of which
-# the oracle knows nothing; it was started first.
+# Waits until the windows of all sync-clients that were started are on the monitor. (Of the shm
+# client's pixels the oracle knows nothing.)
 wait_windows() {
 	local tries=0
 	until lab-screendump wait && judge --windows ${#names[@]} "$SBX_OUT/wait.ppm" >"$work/judged"; do
 		tries=$((tries + 1))
 		[ $tries -lt 80 ] || fail "not all windows appeared: $(tail -n 3 "$work/judged")"
-		sleep 0.2
+		sleep 0.1
 	done
 	rm -f "$SBX_OUT/wait".*
 }
@@ -135,12 +135,14 @@ print_table() {
 }
 
 start_tiny
+start_client express --size 480x352 --palette 0
+wait_windows
+start_client goods --size 480x352 --palette 1 --late 40 --fence cpu
+wait_windows
+start_client mail --size 480x320 --palette 2 --late 30 --fence vgem
+wait_windows
 weston-simple-shm >/dev/null 2>&1 &
 shm_pid=$!
-start_client express --size 416x320 --palette 0
-start_client goods --size 416x320 --palette 1 --late 40 --fence cpu
-start_client mail --size 256x256 --palette 2 --late 30 --fence vgem
-wait_windows
 take_captures
 for i in "${!pids[@]}"; do
 	end "${pids[$i]}" "${names[$i]}"

@@ -59,7 +59,6 @@ static const struct buffer_case buffer_cases[] = {
 	{ "dmabuf-four-planes", SIDE, SIDE, XRGB, 0, 15, STRIDE, 0, DMABUF, -1 },
 	{ "dmabuf-stride-short", SIDE, SIDE, XRGB, 0, 1, STRIDE - 64, 0, DMABUF, -1 },
 	{ "dmabuf-stride-4", SIDE, SIDE, XRGB, 0, 1, 4, 0, DMABUF, -1 },
-	{ "dmabuf-stride-odd", SIDE, SIDE / 2, XRGB, 0, 1, STRIDE + 3, 0, DMABUF, -1 },
 	{ "dmabuf-stride-0", SIDE, SIDE, XRGB, 0, 1, 0, 0, DMABUF, ERROR(OUT_OF_BOUNDS) },
 	{ "dmabuf-stride-long", SIDE, SIDE, XRGB, 0, 1, SIDE * 8, 0, DMABUF, ERROR(OUT_OF_BOUNDS) },
 	{ "dmabuf-stride-huge", SIDE, SIDE, XRGB, 0, 1, UINT32_MAX, 0, DMABUF, ERROR(OUT_OF_BOUNDS) },
@@ -275,8 +274,11 @@ static int run_buffer_case(struct bad_client *client, const struct buffer_case *
 		return 1;
 	}
 	zwp_linux_buffer_params_v1_destroy(params);
-	int ret = judge_error(client, it->name, NULL, 0);
-	return ret == 0 && client->failed ? 0 : 1;
+	if (!client->failed || wl_display_get_error(client->display) != 0) {
+		return judge_error(client, it->name, NULL, 0) || !client->failed;
+	}
+	printf("%s: refused, by the event\n", it->name);
+	return 0;
 }
 
 /* Explicit sync */

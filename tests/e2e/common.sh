@@ -24,7 +24,7 @@ trap clean_up EXIT
 
 fail() {
 	echo "$test_name: $*" >&2
-	[ ! -e "$work/tiny.log" ] || tail -n 40 "$work/tiny.log" >&2
+	[ ! -e "$work/tiny.log" ] || grep -v ' Hz' "$work/tiny.log" | tail -n 40 >&2
 	exit 1
 }
 

@@ -6,6 +6,7 @@
 #include "harness/buffers.h"
 #include "harness/vgem.h"
 #include "harness/vulkan.h"
+#include "render/instance.h"
 #include "trace/log.h"
 
 #define MAX_LINES 512
@@ -24,7 +25,7 @@ static void remember(enum sbx_log_level level, const char *format, va_list args)
 	if (vasprintf(&line, format, args) < 0) {
 		return;
 	}
-	if (!hushed && (level <= SBX_LOG_INFO || getenv("SIGNALBOX_LOG") != NULL)) {
+	if (!hushed && (level <= SBX_LOG_ERROR || getenv("SIGNALBOX_LOG") != NULL)) {
 		fprintf(stderr, "    %s\n", line);
 	}
 	if (strstr(line, "vulkan validation") != NULL || strstr(line, "signalbox bug") != NULL) {
@@ -153,6 +154,15 @@ int vulkan_main_lab(int argc, char *argv[], const char *name, const struct CMUni
 	return vulkan_main(name, lab, lab_count);
 }
 
+/*
+ * An instance that stays open keeps the loader from unloading drivers and layers after every test and
+ * loading them again: in the lab VM that takes seconds.
+ */
+static void keep_loaded(struct sbx_instance *instance) {
+	static unsigned messages;
+	sbx_instance_create(getenv("SIGNALBOX_NO_VALIDATION") == NULL, &messages, instance);
+}
+
 int vulkan_main(const char *name, const struct CMUnitTest *tests, size_t count) {
 	char *list = sbx_device_list();
 	bool none = list == NULL || strncmp(list, "no Vulkan", 9) == 0 || list[0] == '0';
@@ -161,5 +171,9 @@ int vulkan_main(const char *name, const struct CMUnitTest *tests, size_t count) 
 		fprintf(stderr, "skipped: there is no Vulkan device\n");
 		return 77;
 	}
-	return _cmocka_run_group_tests(name, tests, count, NULL, NULL);
+	struct sbx_instance instance;
+	keep_loaded(&instance);
+	int ret = _cmocka_run_group_tests(name, tests, count, NULL, NULL);
+	sbx_instance_finish(&instance);
+	return ret;
 }

@@ -183,7 +183,7 @@ static void test_memory_type(void **state) {
 }
 
 int main(int argc, char *argv[]) {
-	const struct CMUnitTest tests[] = {
+	const struct CMUnitTest host[] = {
 		VULKAN_TEST(test_by_name),
 		VULKAN_TEST(test_by_environment),
 		VULKAN_TEST(test_report),
@@ -194,5 +194,9 @@ int main(int argc, char *argv[]) {
 		VULKAN_TEST(test_wait),
 		VULKAN_TEST(test_memory_type),
 	};
-	return VULKAN_MAIN("render/device", tests);
+	const struct CMUnitTest lab[] = {
+		VULKAN_TEST(test_need_dmabuf),
+		VULKAN_TEST(test_displays_hidden),
+	};
+	return VULKAN_MAIN_LAB(argc, argv, "render/device", host, lab);
 }
