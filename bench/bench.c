@@ -42,7 +42,7 @@ static const struct bench_case all_cases[] = {
 
 static const char usage[] =
 	"Usage: signalbox-bench [options]\n"
-	"  --renderers LIST   of signalbox,wlroots-vulkan,wlroots-vulkan-srgb,wlroots-gles2,\n"
+	"  --renderers LIST   of signalbox,wlroots-vulkan,wlroots-vulkan-1p,wlroots-gles2,\n"
 	"                     wlroots-pixman\n"
 	"  --layouts LIST     of small,tiles,windows,blend\n"
 	"  --max-textures N   leave out cases with more\n"
@@ -140,7 +140,7 @@ static int start_workers(struct bench_worker *workers, const struct options *opt
 		const struct bench_nodes *nodes) {
 	int count = 0;
 	for (const struct bench_peer *peer = bench_peers; peer->name != NULL; peer++) {
-		if (options->peers != NULL ? !listed(options->peers, peer->name) : peer->on_request) {
+		if (options->peers != NULL && !listed(options->peers, peer->name)) {
 			continue;
 		}
 		if (bench_worker_start(&workers[count], peer, nodes)) {
@@ -165,6 +165,9 @@ static void measure_row(struct bench_row *row, const struct options *options,
 		limits.min_frames = 5;
 	}
 	for (int i = 0; i < worker_count; i++) {
+		if (workers[i].peer->pixels_only && row->what.layout == BENCH_SMALL) {
+			continue;
+		}
 		bench_worker_measure(&workers[i], &row->what, &limits, &row->results[i]);
 		// Without points there is nothing that could be new
 		if (row->what.fresh && !row->results[i].explicit_sync) {

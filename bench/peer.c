@@ -65,10 +65,10 @@ static struct wlr_renderer *create_wlroots_vulkan(const struct bench_nodes *node
 	return renderer;
 }
 
-static struct wlr_renderer *create_wlroots_vulkan_srgb(const struct bench_nodes *nodes,
+static struct wlr_renderer *create_wlroots_vulkan_linear(const struct bench_nodes *nodes,
 		const char **note) {
 	struct wlr_renderer *renderer = create_wlroots_vulkan(nodes, note);
-	*note = "the same, told that all is sRGB: one pass, which wlr_scene does not ask for";
+	*note = "the same, told that all is linear: one pass, colours as they are";
 	return renderer;
 }
 
@@ -94,10 +94,10 @@ const struct bench_peer bench_peers[] = {
 	{ .name = "signalbox", .create = create_signalbox },
 	{ .name = "wlroots-vulkan", .create = create_wlroots_vulkan },
 	{
-		.name = "wlroots-vulkan-srgb",
-		.create = create_wlroots_vulkan_srgb,
-		.srgb = true,
-		.on_request = true,
+		.name = "wlroots-vulkan-1p",
+		.create = create_wlroots_vulkan_linear,
+		.linear = true,
+		.pixels_only = true,
 	},
 	{ .name = "wlroots-gles2", .create = create_wlroots_gles2 },
 	{ .name = "wlroots-pixman", .create = create_wlroots_pixman },

@@ -150,8 +150,8 @@ static bool signal_layers(struct scene *scene) {
 }
 
 static bool scene_init(struct scene *scene) {
-	if (scene->setup->peer->srgb) {
-		scene->transfer = WLR_COLOR_TRANSFER_FUNCTION_SRGB;
+	if (scene->setup->peer->linear) {
+		scene->transfer = WLR_COLOR_TRANSFER_FUNCTION_EXT_LINEAR;
 		scene->transform = wlr_color_transform_init_linear_to_inverse_eotf(scene->transfer);
 	}
 	int count = scene->what->textures;
@@ -337,16 +337,18 @@ static bool measure_frames(struct scene *scene, const struct bench_limits *limit
 	return true;
 }
 
+// Two frames at least, one for each target: unless that would take far too long.
 static bool warm_up(struct scene *scene, const struct bench_limits *limits,
 		struct samples *samples) {
-	double end = clock_ms(CLOCK_MONOTONIC) + limits->budget_ms;
+	double spent, start = clock_ms(CLOCK_MONOTONIC);
 	samples->count = 0;
 	do {
 		if (!measure_frame(scene, samples)) {
 			return false;
 		}
-	} while (samples->count < 2 ||
-		(samples->count < limits->warm_up && clock_ms(CLOCK_MONOTONIC) < end));
+		spent = clock_ms(CLOCK_MONOTONIC) - start;
+	} while ((samples->count < limits->warm_up && spent < limits->budget_ms) ||
+		(samples->count < 2 && spent < 5 * limits->budget_ms));
 	samples->count = 0;
 	return true;
 }

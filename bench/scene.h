@@ -46,7 +46,7 @@ struct bench_limits {
 	/** At most BENCH_MAX_FRAMES, like warm_up. */
 	int max_frames;
 	/** Frames before the first that counts: so many, but only two (one for each target) when those
-	 * take all the time. */
+	 * take all the time, and only one when that takes five times as long. */
 	int warm_up;
 };
 

@@ -42,7 +42,7 @@ static void format_ratio(char *text, size_t size, double ours, const struct benc
 	if (base == NULL || base_value <= 0) {
 		snprintf(text, size, "-");
 	} else {
-		snprintf(text, size, "%.2f", ours / base_value);
+		snprintf(text, size, "%.3f", ours / base_value);
 	}
 }
 
@@ -108,7 +108,7 @@ void bench_table_print_kinds(FILE *out, const struct bench_table *table) {
 
 static int print_target(FILE *out, const char *what, double value, double limit, bool inclusive) {
 	bool met = inclusive ? value <= limit : value < limit;
-	fprintf(out, "- %s: %.2f, %s\n", what, value, met ? "met" : "MISSED");
+	fprintf(out, "- %s: %.3f, %s\n", what, value, met ? "met" : "MISSED");
 	return !met;
 }
 
@@ -128,7 +128,7 @@ static int print_ioctl_target(FILE *out, const struct bench_table *table) {
 }
 
 static int print_main_target(FILE *out, const struct bench_table *table) {
-	const char *what = "100 static textures, main-thread CPU, of wlroots' (under 0.50)";
+	const char *what = "100 static textures, main-thread CPU, of wlroots-vulkan's (under 0.50)";
 	const struct bench_row *row = find_row(table, BENCH_SMALL, 100, false);
 	const struct bench_result *ours = row ? find_result(table, row, "signalbox") : NULL;
 	const struct bench_result *base = row ? find_result(table, row, "wlroots-vulkan") : NULL;
@@ -139,13 +139,13 @@ static int print_main_target(FILE *out, const struct bench_table *table) {
 }
 
 static int print_whole_target(FILE *out, const struct bench_table *table,
-		enum bench_layout layout) {
+		enum bench_layout layout, const char *peer) {
 	char what[96];
-	snprintf(what, sizeof(what), "720p, 10 textures (%s), whole CPU, of wlroots' (under 0.50)",
-		bench_layout_name(layout));
+	snprintf(what, sizeof(what), "720p, 10 textures (%s), whole CPU, of %s's (under 0.50)",
+		bench_layout_name(layout), peer);
 	const struct bench_row *row = find_row(table, layout, 10, false);
 	const struct bench_result *ours = row ? find_result(table, row, "signalbox") : NULL;
-	const struct bench_result *base = row ? find_result(table, row, "wlroots-vulkan") : NULL;
+	const struct bench_result *base = row ? find_result(table, row, peer) : NULL;
 	if (ours == NULL || base == NULL) {
 		return print_absent(out, what);
 	}
@@ -153,10 +153,12 @@ static int print_whole_target(FILE *out, const struct bench_table *table,
 }
 
 int bench_table_print_targets(FILE *out, const struct bench_table *table) {
-	return print_ioctl_target(out, table) + print_main_target(out, table) +
-		print_whole_target(out, table, BENCH_TILES) +
-		print_whole_target(out, table, BENCH_WINDOWS) +
-		print_whole_target(out, table, BENCH_BLEND);
+	int missed = print_ioctl_target(out, table) + print_main_target(out, table);
+	for (enum bench_layout layout = BENCH_TILES; layout < BENCH_LAYOUTS; layout++) {
+		missed += print_whole_target(out, table, layout, "wlroots-vulkan");
+		missed += print_whole_target(out, table, layout, "wlroots-vulkan-1p");
+	}
+	return missed;
 }
 
 static void print_json_result(FILE *out, const struct bench_row *row, const char *name,

@@ -18,7 +18,7 @@ QUOTED = re.compile(r'`([\w.-]+/[\w./-]*)`')
 # Put together here, so that this file does not hold them
 UNFINISHED = re.compile(r'\b(' + '|'.join(['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX', 'HA' + 'CK']) + r')\b')
 MACHINE = re.compile('/' + r'work/(main|wt|shared)\b|/tmp/bash_' + r'jobs|'
-	r'https?://(deb|security|ftp|mirror|registry)' + r'\.')
+	r'https?://(deb|security|ftp|mirror|registry)' + r'\.(?!test\b|example\b|invalid\b)')  # RFC 2606
 
 
 def files(root):
