@@ -59,7 +59,8 @@ struct sbx_partition_scratch {
 
 	size_t boxes_capacity, y_edges_capacity, active_capacity, local_capacity, x_edges_capacity,
 		covers_capacity, stack_room_capacity, spans_capacity, fresh_capacity;
-	size_t n_boxes, n_y_edges, n_active, n_local, n_x_edges, n_words, n_stack, n_spans, n_fresh, n_settled;
+	size_t n_boxes, n_y_edges, n_active, n_local, n_x_edges, n_words, n_stack, n_spans, n_fresh,
+		n_settled;
 
 	int32_t dirty_x1, dirty_x2;
 	size_t dirty_spans_begin, dirty_spans_end;

@@ -13,7 +13,7 @@
 struct sbx_descriptors;
 struct sbx_device;
 
-/** What the shader reads as its push constants. Parts and records in units of 16 bytes, the rest of 4. */
+/** The shader's push constants: places, of parts and records in units of 16 bytes, of the rest in 4. */
 struct sbx_push {
 	uint32_t first_part, first_record, first_layer, first_chunk, n_groups;
 	/** Blended colours are cut here: 1 for targets of integers. */
