@@ -38,10 +38,12 @@ expect() { # NAME STATUS TEXT
 	check "$1" $?
 }
 
+# By renaming: what is there may be a link to the machine's own program.
 replace() { # PROGRAM SCRIPT
 	mkdir -p "$scratch/bin"
-	printf '#!/bin/bash\n%s\n' "$2" >"$scratch/bin/$1"
-	chmod +x "$scratch/bin/$1"
+	printf '#!/bin/bash\n%s\n' "$2" >"$scratch/new"
+	chmod +x "$scratch/new"
+	mv -f "$scratch/new" "$scratch/bin/$1"
 }
 
 fresh() {
@@ -158,13 +160,31 @@ fresh
 dev build
 expect "no mirror" 1 "set SIGNALBOX_MIRROR"
 
-fresh
-ln -s -t "$scratch/bin" /usr/sbin/* /usr/bin/* 2>/dev/null
-rm -f "$scratch/bin/mmdebstrap" "$scratch/bin/id"
+# A machine without mmdebstrap: all other programs, as links.
+without_mmdebstrap() {
+	fresh
+	rm "$scratch/bin/mmdebstrap"
+	path=$scratch/bin:$scratch/links
+	rm -rf "${scratch:?}/links"
+	mkdir "$scratch/links"
+	ln -s -t "$scratch/links" /usr/sbin/* /usr/bin/* 2>/dev/null
+	rm -f "$scratch/links/mmdebstrap"
+}
+
+without_mmdebstrap
 replace id 'echo 1000'
-path=$scratch/bin
 dev build
 expect "an ordinary user is told what to install" 1 "please run: sudo apt-get install mmdebstrap"
+
+without_mmdebstrap
+replace apt-get 'case "$*" in
+	*install*mmdebstrap*) mv "${0%/*}/later" "${0%/*}/mmdebstrap" ;;
+	esac'
+replace later 'echo "E: it was called" >&2; exit 1'
+dev build
+expect "root gets it installed" 1 "installing mmdebstrap"
+says "E: it was called"
+check "and it is used at once" $?
 
 failing() { # NAME MMDEBSTRAP'S MESSAGE, TEXT
 	fresh

@@ -108,10 +108,15 @@ static void test_need_dmabuf(void **state) {
 
 static void test_no_driver(void **state) {
 	struct sbx_device *device;
+	char *kept = getenv("VK_DRIVER_FILES") != NULL ? strdup(getenv("VK_DRIVER_FILES")) : NULL;
 	setenv("VK_DRIVER_FILES", "/dev/null", 1);
 	assert_int_equal(create(NULL, false, &device), -ENODEV);
 	assert_true(log_count("Vulkan driver") + log_count("no Vulkan device") >= 1);
 	unsetenv("VK_DRIVER_FILES");
+	if (kept != NULL) {
+		setenv("VK_DRIVER_FILES", kept, 1);
+		free(kept);
+	}
 }
 
 /* A compositor that does not answer: connecting to it would hang in real life. */

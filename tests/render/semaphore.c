@@ -748,7 +748,6 @@ int main(int argc, char *argv[]) {
 		VULKAN_TEST(test_sync_fd_reexport),
 		VULKAN_TEST(test_sync_fd_faults),
 		VULKAN_TEST(test_opaque_rules),
-		VULKAN_TEST(test_opaque_not_a_semaphore),
 		VULKAN_TEST(test_opaque_binary),
 		VULKAN_TEST(test_opaque_binary_temporary),
 		VULKAN_TEST(test_opaque_timeline),
@@ -756,6 +755,8 @@ int main(int argc, char *argv[]) {
 		VULKAN_TEST(test_processes_binary),
 		VULKAN_TEST(test_processes_temporary),
 		VULKAN_TEST(test_processes_timeline),
+		// last: it hands the driver what Vulkan forbids
+		VULKAN_TEST(test_opaque_not_a_semaphore),
 	};
 	const struct CMUnitTest lab[] = {
 		VULKAN_TEST(test_sync_fd_pending),
