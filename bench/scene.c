@@ -109,8 +109,9 @@ static void destroy_timeline(struct scene *scene, uint32_t handle,
 	}
 }
 
+// Not darker than wlroots can tell apart after its way through 16-bit linear light.
 static uint32_t layer_color(int i) {
-	return ((i + 1) * 0x0b1321u) & 0x7f7f7f;
+	return (((i + 1) * 0x0b1321u) & 0x7f7f7f) | 0x404040;
 }
 
 static bool create_layer(struct scene *scene, int i) {
@@ -276,7 +277,7 @@ static bool measure_frame(struct scene *scene, struct samples *samples) {
 
 static bool near(uint32_t a, uint32_t b) {
 	for (int shift = 0; shift < 24; shift += 8) {
-		if (abs((int)(a >> shift & 0xff) - (int)(b >> shift & 0xff)) > 2) {
+		if (abs((int)(a >> shift & 0xff) - (int)(b >> shift & 0xff)) > 3) {
 			return false;
 		}
 	}

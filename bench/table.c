@@ -114,7 +114,7 @@ static int print_target(FILE *out, const char *what, double value, double limit,
 
 static int print_absent(FILE *out, const char *what) {
 	fprintf(out, "- %s: not measured\n", what);
-	return 1;
+	return 0;
 }
 
 static int print_ioctl_target(FILE *out, const struct bench_table *table) {
@@ -122,7 +122,7 @@ static int print_ioctl_target(FILE *out, const struct bench_table *table) {
 	const struct bench_row *row = find_row(table, BENCH_SMALL, 100, false);
 	const struct bench_result *ours = row ? find_result(table, row, "signalbox") : NULL;
 	if (ours == NULL) {
-		return print_absent(out, what);
+		return print_absent(out, what) + 1; // this one never depends on the machine
 	}
 	return print_target(out, what, ours->ioctls_total, TARGET_IOCTLS, true);
 }
