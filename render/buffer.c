@@ -26,13 +26,25 @@ static int create_handle(struct sbx_buffer *buffer, VkBufferUsageFlags usage, co
 	return ret;
 }
 
+static VkMemoryPropertyFlags preferred_memory(enum sbx_buffer_access access) {
+	switch (access) {
+	case SBX_BUFFER_UPLOAD:
+		return 0;
+	case SBX_BUFFER_UPLOAD_SHARED:
+		return VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
+	case SBX_BUFFER_READBACK:
+		return VK_MEMORY_PROPERTY_HOST_CACHED_BIT;
+	}
+	return 0;
+}
+
 static int allocate(struct sbx_buffer *buffer, enum sbx_buffer_access access) {
 	struct sbx_device *device = buffer->device;
 	VkMemoryRequirements needs;
 	device->vk.vkGetBufferMemoryRequirements(device->handle, buffer->handle, &needs);
 	int type = sbx_device_memory_type(device, needs.memoryTypeBits,
 		VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT,
-		access == SBX_BUFFER_READBACK ? VK_MEMORY_PROPERTY_HOST_CACHED_BIT : 0);
+		preferred_memory(access));
 	if (type < 0) {
 		sbx_log_error("driver: no host-coherent memory for a buffer");
 		return -1;

@@ -22,6 +22,8 @@ struct sbx_buffer {
 enum sbx_buffer_access {
 	/** The CPU writes, the GPU reads: write-combined memory is fine. */
 	SBX_BUFFER_UPLOAD,
+	/** The same, and many GPU threads read the same few bytes: memory of the GPU, if the CPU sees it. */
+	SBX_BUFFER_UPLOAD_SHARED,
 	/** The GPU writes, the CPU reads: cached memory where there is any. */
 	SBX_BUFFER_READBACK,
 };

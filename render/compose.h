@@ -5,6 +5,12 @@
  * Coordinates are pixels of the target. Colours are premultiplied by alpha and blended as they are
  * stored (electrical). Operations later in the list lie above earlier ones. What no operation touches
  * keeps its content.
+ *
+ * A texture is sampled at the middle of each pixel, mapped through transform and source box. Nearest takes
+ * the texel that this point lies in. Bilinear weighs the four around it, beyond the texture's edge those
+ * at the edge; software devices do it in floats, others with their sampler, whose weights have 8 bits.
+ * Where one texel comes to lie on one pixel, turned or not, both are exact. Blending is done in floats
+ * and rounded once, when the pixel is written; on targets of integers sums are cut at 1 after each layer.
  */
 #ifndef SBX_RENDER_COMPOSE_H
 #define SBX_RENDER_COMPOSE_H
@@ -82,6 +88,10 @@ struct sbx_frame *sbx_composer_begin(struct sbx_composer *composer, struct sbx_i
 /**
  * Add an operation. The texture must live until the frame is submitted (destroying it after that is
  * fine). A failure is kept and returned by sbx_frame_submit().
+ *
+ * Empty boxes, and what lies outside the target or the clip, draw nothing. Alphas and colours are cut to
+ * 0..1. A number that is not finite, an unknown transform, no texture, or the target as a texture fail
+ * the frame (-EINVAL); -ENOSPC: more textures at a time than the device takes.
  */
 void sbx_frame_add_rect(struct sbx_frame *frame, const struct sbx_rect_op *op);
 void sbx_frame_add_texture(struct sbx_frame *frame, const struct sbx_texture_op *op);

@@ -58,7 +58,7 @@ enum sbx_record_flags {
 /** A part as the shader reads it. */
 struct sbx_packed_part {
 	uint16_t x, y, width, height;
-	/** 18 bits: its first layer; 14 bits: how many. */
+	/** 18 bits: where its list of layers begins, or its only layer; 14 bits: how many there are. */
 	uint32_t layers;
 	/** 24 bits: its first workgroup; 4 bits: the shift of its tiles; 1 bit: over the target. */
 	uint32_t groups;

@@ -85,7 +85,7 @@ static int replace_buffer(struct sbx_framedata *data, struct sbx_framedata_block
 		}
 	}
 	struct sbx_buffer *buffer = sbx_buffer_create(data->device, block_size(data, need),
-		VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT, SBX_BUFFER_UPLOAD,
+		VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT, SBX_BUFFER_UPLOAD_SHARED,
 		"frame data");
 	if (buffer == NULL) {
 		return -ENOMEM;

@@ -53,17 +53,20 @@ static uint32_t choose_shift(uint32_t width, uint32_t height, uint32_t *n_groups
 	return best;
 }
 
-static struct sbx_packed_part pack_part(const struct sbx_part *part, uint32_t *n_groups) {
+static struct sbx_packed_part pack_part(const struct sbx_partition *partition,
+		const struct sbx_part *part, uint32_t *n_groups) {
 	uint32_t width = (uint32_t)(part->x2 - part->x1), height = (uint32_t)(part->y2 - part->y1);
 	uint32_t added = 0, first = *n_groups;
 	uint32_t shift = choose_shift(width, height, &added);
+	uint32_t layers = part->n_layers == 1 ? partition->layers[part->first_layer] :
+		part->first_layer;
 	*n_groups += added;
 	return (struct sbx_packed_part){
 		.x = (uint16_t)part->x1,
 		.y = (uint16_t)part->y1,
 		.width = (uint16_t)width,
 		.height = (uint16_t)height,
-		.layers = part->first_layer | part->n_layers << 18,
+		.layers = layers | part->n_layers << 18,
 		.groups = first | shift << 24 | (uint32_t)part->over_target << 28,
 	};
 }
@@ -143,7 +146,7 @@ static int64_t pack_parts(struct sbx_frame *frame, const struct sbx_plan *plan) 
 	for (size_t i = 0; i < partition->n_parts; i++) {
 		const struct sbx_part *part = &partition->parts[i];
 		if (plan->n_copied == 0 || sbx_copy_layer(frame, plan, part) == NULL) {
-			*out++ = pack_part(part, &n_groups);
+			*out++ = pack_part(partition, part, &n_groups);
 		}
 	}
 	return n_groups <= MAX_GROUPS ? (int64_t)n_groups : -EOVERFLOW;
@@ -187,6 +190,7 @@ static int upload(struct sbx_frame *frame, const struct sbx_plan *plan, uint32_t
 	push->first_layer = (slice.offset + (uint32_t)(parts_size + records_size)) / 4;
 	push->first_chunk = push->first_layer + (uint32_t)(layers_size / 4);
 	push->n_groups = n_groups;
+	push->n_parts = plan->n_dispatched;
 	*set = slice.set;
 	return 0;
 }

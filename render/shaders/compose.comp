@@ -35,6 +35,7 @@ layout(push_constant) uniform Push {
 	uint first_layer; // in words
 	uint first_chunk; // in words
 	uint n_groups;
+	uint n_parts;
 	// The largest value that the target holds: sums are cut there as an integer target cuts them.
 	float limit;
 } push;
@@ -49,6 +50,9 @@ const uint NEAREST = 8;
 
 // The part that workgroup `group` belongs to: the last one that begins at or before it.
 uvec4 find_part(uint group) {
+	if (push.n_parts == 1) {
+		return quads[push.first_part];
+	}
 	uint chunk = push.first_chunk + (group >> CHUNK_SHIFT);
 	uint low = words[chunk];
 	uint high = words[chunk + 1];
@@ -155,10 +159,15 @@ void main() {
 			colors[i] = texelFetch(target_before, pixels[i], 0);
 		}
 	}
-	uint layer = push.first_layer + (part.z & 0x3ffff);
-	uint end = layer + (part.z >> 18);
-	for (; layer < end; layer++) {
-		draw_layer(push.first_record + words[layer] * RECORD_QUADS);
+	uint first = part.z & 0x3ffff;
+	uint n_layers = part.z >> 18;
+	for (uint i = 0; i < n_layers; i++) {
+		// A single layer is named by the part itself: one read less that the next has to wait for.
+		uint layer = first;
+		if (n_layers > 1) {
+			layer = words[push.first_layer + first + i];
+		}
+		draw_layer(push.first_record + layer * RECORD_QUADS);
 	}
 	for (uint i = 0; i < PIXELS; i++) {
 		if (inside[i]) {

@@ -277,14 +277,15 @@ bool oracle_compare(const struct oracle_scene *scene, const struct oracle_pixel 
 }
 
 bool oracle_compare_pixman(const struct oracle_scene *scene, const struct oracle_pixel *reference,
-		const float *pixman, const struct oracle_image *actual,
+		const float *pixman, const struct oracle_image *actual, float slack,
 		struct oracle_difference *difference) {
 	for (int y = 0; y < scene->target->height; y++) {
 		for (int x = 0; x < scene->target->width; x++) {
 			size_t i = (size_t)(y * scene->target->width + x);
 			bool known = memcmp(reference[i].low, reference[i].high, sizeof(reference[i].low)) == 0;
 			if (known && !check_pixel(actual, x, y, &pixman[4 * i], &pixman[4 * i],
-					reference[i].exact, PIXMAN_SLACK, difference)) {
+					reference[i].exact, slack + PIXMAN_SLACK,
+					difference)) {
 				return false;
 			}
 		}

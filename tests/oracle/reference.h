@@ -50,7 +50,7 @@ bool oracle_compare(const struct oracle_scene *scene, const struct oracle_pixel 
 
 /** Against pixman, where the reference knows one answer only. */
 bool oracle_compare_pixman(const struct oracle_scene *scene, const struct oracle_pixel *reference,
-	const float *pixman, const struct oracle_image *actual,
+	const float *pixman, const struct oracle_image *actual, float slack,
 	struct oracle_difference *difference);
 
 #endif

@@ -39,15 +39,20 @@ static uint32_t texture_formats[] = {
 	DRM_FORMAT_ABGR16161616F, 0,
 };
 
-/** Samplers weigh with 8 bits on each axis. Software fetches and weighs itself, in floats. */
-static float sampler_slack(const struct sbx_device *device, const struct oracle_scene *scene) {
-	bool bilinear = false;
-	for (size_t i = 0; i < scene->n_ops; i++) {
+/**
+ * Hardware is allowed less exactness than software has: samplers weigh with 8 bits on each axis, and
+ * NVIDIA reads channels of 5 bits as if they had been widened to 8 (24/31 reads as 198/255: H200, driver
+ * 580).
+ */
+static float hardware_slack(const struct sbx_device *device, const struct oracle_scene *scene) {
+	bool bilinear = false, narrow = false;
+	for (size_t i = 0; i < scene->n_ops && !device->caps.software; i++) {
 		const struct oracle_op *op = &scene->ops[i];
 		bilinear = bilinear || (op->texture != NULL && op->filter == SBX_FILTER_BILINEAR &&
 			!oracle_op_is_unscaled(op));
+		narrow = narrow || (op->texture != NULL && op->texture->format->bits[0] == 5);
 	}
-	return bilinear && !device->caps.software ? 2.0f / 255 : 0;
+	return (bilinear ? 2.0f / 255 : 0) + (narrow ? 1.0f / 255 : 0);
 }
 
 static void dump_picture(const struct oracle_image *picture, uint64_t seed, const char *name) {
@@ -93,13 +98,13 @@ static void check_scene(struct sbx_device *device, struct sbx_composer *composer
 	struct oracle_image *actual = draw(composer, device, &scene);
 	assert_non_null(actual);
 	struct oracle_pixel *reference = oracle_reference(&scene, ORACLE_CORRECT);
-	float slack = sampler_slack(device, &scene);
+	float slack = hardware_slack(device, &scene);
 	const char *by = "the reference";
 	bool ok = oracle_compare(&scene, reference, actual, slack, &difference);
 	if (ok && with_pixman) {
 		float *pixman = oracle_pixman(&scene);
 		by = "pixman";
-		ok = oracle_compare_pixman(&scene, reference, pixman, actual, &difference);
+		ok = oracle_compare_pixman(&scene, reference, pixman, actual, slack, &difference);
 		free(pixman);
 	}
 	if (options.dump != NULL) {
@@ -170,7 +175,7 @@ static bool notices(struct sbx_device *device, struct sbx_composer *composer,
 		struct oracle_image *actual = draw_scene(composer, device, &scene);
 		assert_non_null(actual);
 		struct oracle_pixel *reference = oracle_reference(&scene, mistake);
-		same = oracle_compare(&scene, reference, actual, 2.0f / 255, &difference);
+		same = oracle_compare(&scene, reference, actual, 3.0f / 255, &difference);
 		free(reference);
 		oracle_image_destroy(actual);
 		oracle_scene_finish(&scene);
