@@ -52,7 +52,7 @@ static struct sbx_drm_file *add_file(struct sbx_renderer *renderer, int drm_fd) 
 		error = sbx_sync_create(&fd, &file->sync);
 	}
 	if (error != 0) {
-		sbx_log_error("render: the DRM node of a timeline cannot be used: %s", strerror(-error));
+		sbx_log_error("render: no syncobjs by way of DRM fd %d: %s", drm_fd, strerror(-error));
 		sbx_fd_close(&fd);
 		free(file);
 		return NULL;

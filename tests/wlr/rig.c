@@ -52,7 +52,9 @@ void rig_log_expect(const char *text) {
 }
 
 static bool is_blame(const char *line) {
-	static const char *const blames[] = { "signalbox bug", "client bug", "driver", "kernel:" };
+	static const char *const blames[] = {
+		"signalbox bug", "client bug", "driver", "kernel:", "vulkan validation",
+	};
 	bool blame = false;
 	for (size_t i = 0; i < sizeof(blames) / sizeof(blames[0]); i++) {
 		blame |= strncmp(line, blames[i], strlen(blames[i])) == 0;

@@ -170,6 +170,10 @@ static void refuse_dmabuf(struct rig *rig, struct wlr_dmabuf_attributes attribut
 	buffer->dmabuf = attributes;
 	unsigned fds = rig_open_fds();
 	assert_null(wlr_texture_from_buffer(rig->renderer, &buffer->base));
+	/* What a compositor's check of clients' buffers may call. */
+	if (attributes.n_planes <= WLR_DMABUF_MAX_PLANES) {
+		assert_null(wlr_texture_from_dmabuf(rig->renderer, &attributes));
+	}
 	assert_int_equal(rig_open_fds(), fds);
 	assert_int_equal(buffer->base.n_locks, 0);
 	buffer->dmabuf = good;
