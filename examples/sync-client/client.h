@@ -184,6 +184,7 @@ struct client {
 	struct buffer *shown, *drawing; /* may be NULL */
 	int drawn_rows;
 	bool wants_frame; /* the compositor is ready for one */
+	bool must_poll;   /* nothing wakes us when a point is signalled */
 	bool failed;
 	uint32_t next_frame;
 	struct ready ready[READY_HISTORY]; /* by frame number */

@@ -160,16 +160,13 @@ static bool arm(struct client *client, struct buffer *buffer) {
 	return ret == 0 || fail(client, "cannot make a fence", ret);
 }
 
-static bool commit(struct client *client, struct buffer *buffer) {
+static void commit(struct client *client, struct buffer *buffer) {
 	if (client->explicit_sync) {
-		int ret = timeline_watch(&buffer->release, buffer->point, buffer->release_fd);
-		if (ret != 0 && ret != -ENOTTY && ret != -EINVAL && ret != -EOPNOTSUPP) {
-			return fail(client, "cannot wait for the release point", ret);
-		}
+		client->must_poll =
+			timeline_watch(&buffer->release, buffer->point, buffer->release_fd) != 0;
 	}
 	buffer->committed_ns = now_ns();
 	window_commit(client, buffer);
-	return true;
 }
 
 static bool begin_late(struct client *client, struct buffer *buffer) {
@@ -177,9 +174,10 @@ static bool begin_late(struct client *client, struct buffer *buffer) {
 	client->drawing = buffer;
 	client->drawn_rows = 0;
 	set_ready(client, buffer->frame, UINT64_MAX);
-	if (!arm(client, buffer) || !commit(client, buffer)) {
+	if (!arm(client, buffer)) {
 		return false;
 	}
+	commit(client, buffer);
 	if (buffer->source.pending != 0 || client->options.no_wait) {
 		check_releases(client);
 		retire_shown(client);
@@ -190,9 +188,10 @@ static bool begin_late(struct client *client, struct buffer *buffer) {
 static bool begin_ready(struct client *client, struct buffer *buffer) {
 	draw(client, buffer, 0, buffer->height);
 	buffer->state = BUFFER_DRAWING;
-	if (!frame_ready(client, buffer) || !commit(client, buffer)) {
+	if (!frame_ready(client, buffer)) {
 		return false;
 	}
+	commit(client, buffer);
 	series_add(&client->acquire_waits, 0);
 	return true;
 }

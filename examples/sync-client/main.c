@@ -206,10 +206,10 @@ static void clear_events(struct client *client) {
 	}
 }
 
-static int timeout_ms(uint64_t until_ns) {
+static int timeout_ms(const struct client *client, uint64_t until_ns) {
 	uint64_t now = now_ns();
 	/* Kernels before 6.6 cannot tell us about points: look often. */
-	const int at_most = 20;
+	const int at_most = client->must_poll ? 5 : 100;
 	if (until_ns == 0) {
 		return at_most;
 	}
@@ -236,7 +236,7 @@ static bool wait_for_events(struct client *client, uint64_t until_ns) {
 		wl_display_cancel_read(client->display);
 		return false;
 	}
-	poll(fds, 1 + client->options.buffers, timeout_ms(until_ns));
+	poll(fds, 1 + client->options.buffers, timeout_ms(client, until_ns));
 	if (!(fds[0].revents & (POLLIN | POLLHUP | POLLERR))) {
 		wl_display_cancel_read(client->display);
 	} else if (wl_display_read_events(client->display) < 0) {

@@ -40,6 +40,7 @@ static void handle_request_state(struct wl_listener *listener, void *data) {
 
 static void output_destroy(struct tiny_output *output) {
 	tiny_layers_close(output);
+	output->wlr->data = NULL;
 	tiny_unlisten(&output->frame);
 	tiny_unlisten(&output->request_state);
 	tiny_unlisten(&output->destroy);
@@ -132,7 +133,7 @@ static void handle_layout_change(struct wl_listener *listener, void *data) {
 
 struct tiny_output *tiny_output_at(struct tiny *tiny, double x, double y) {
 	struct wlr_output *wlr = wlr_output_layout_output_at(tiny->layout, x, y);
-	if (wlr != NULL) {
+	if (wlr != NULL && wlr->data != NULL) {
 		return wlr->data;
 	}
 	struct tiny_output *output;

@@ -67,8 +67,9 @@ static void drag_resize(const struct tiny_drag *drag, int dx, int dy) {
 
 static void drag_on(struct tiny *tiny) {
 	const struct tiny_drag *drag = &tiny->drag;
-	int dx = tiny->cursor->x - drag->x;
-	int dy = tiny->cursor->y - drag->y;
+	/* Whole pixels on both ends: a tablet's steps are no multiples of a pixel. */
+	int dx = (int)tiny->cursor->x - (int)drag->x;
+	int dy = (int)tiny->cursor->y - (int)drag->y;
 	if (drag->mode == TINY_DRAG_MOVE) {
 		tiny_window_move(drag->window, drag->box.x + dx, drag->box.y + dy);
 	} else {

@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034
 # What the end-to-end tests share; sourced by them, inside the lab VM. They find the build in
 # $SBX_BUILD and write to $SBX_OUT. SBX_E2E_RENDERER=wlroots lets tiny use wlroots' renderer, to
-# see what a test says of it.
+# see what a test says of it; SBX_E2E_TINY_OPTIONS are more options for tiny.
 set -u
 
 : "${SBX_BUILD:?}" "${SBX_OUT:?}"
@@ -24,6 +24,7 @@ trap clean_up EXIT
 
 fail() {
 	echo "$test_name: $*" >&2
+	[ ! -e "$work/tiny.log" ] || cp "$work/tiny.log" "$SBX_OUT/$test_name-tiny.log"
 	[ ! -e "$work/tiny.log" ] || grep -v ' Hz' "$work/tiny.log" | tail -n 40 >&2
 	exit 1
 }
@@ -34,8 +35,8 @@ start_tiny() { # [OPTION]...
 	local run=lab-seat waited=0
 	[ -z "${WLR_BACKENDS-}" ] || run=
 	rm -f "$work/display"
-	# shellcheck disable=SC2016
-	DISPLAY_FILE=$work/display $run "$tiny" --renderer "${SBX_E2E_RENDERER:-signalbox}" "$@" \
+	# shellcheck disable=SC2016,SC2086
+	DISPLAY_FILE=$work/display $run "$tiny" --renderer "${SBX_E2E_RENDERER:-signalbox}" ${SBX_E2E_TINY_OPTIONS-} "$@" \
 		-s 'echo "$WAYLAND_DISPLAY" >"$DISPLAY_FILE.new" && mv "$DISPLAY_FILE.new" "$DISPLAY_FILE"' \
 		>"$work/tiny.log" 2>&1 &
 	tiny_pid=$!
@@ -64,8 +65,8 @@ stop_tiny() {
 }
 
 # What the monitor shows, to $SBX_OUT/TEST-NAME.ppm.
-capture() { # NAME
-	lab-screendump "$test_name-$1" || fail "no screendump"
+capture() { # NAME [HEAD]
+	lab-screendump "$test_name-$1" "${2-0}" || fail "no screendump"
 	picture=$SBX_OUT/$test_name-$1.ppm
 }
 

@@ -3,45 +3,11 @@
 # close. The oracle says where windows are, for it finds them by what is in them.
 # shellcheck source=tests/e2e/common.sh disable=SC2119
 . "$(dirname "$0")/common.sh"
+# shellcheck source=tests/e2e/input.sh
+. "$(dirname "$0")/input.sh"
 
 width=1024
 height=768
-
-event() { # JSON...
-	local IFS=,
-	lab-host qmp "{\"execute\":\"input-send-event\",\"arguments\":{\"events\":[$*]}}" \
-		>/dev/null || fail "no input events"
-}
-
-key() { # QCODE true|false
-	event "{\"type\":\"key\",\"data\":{\"down\":$2,\"key\":{\"type\":\"qcode\",\"data\":\"$1\"}}}"
-}
-
-with_alt() { # QCODE
-	key alt true
-	key "$1" true
-	key "$1" false
-	key alt false
-}
-
-point() { # X Y
-	event "{\"type\":\"abs\",\"data\":{\"axis\":\"x\",\"value\":$((($1 * 32768 + 16384) / width))}}" \
-		"{\"type\":\"abs\",\"data\":{\"axis\":\"y\",\"value\":$((($2 * 32768 + 16384) / height))}}"
-}
-
-button() { # left|right true|false
-	event "{\"type\":\"btn\",\"data\":{\"down\":$2,\"button\":\"$1\"}}"
-}
-
-drag() { # BUTTON X Y TO_X TO_Y
-	point "$2" "$3"
-	key alt true
-	button "$1" true
-	point $((($2 + $4) / 2)) $((($3 + $5) / 2))
-	point "$4" "$5"
-	button "$1" false
-	key alt false
-}
 
 # The window of that palette as WxH+X+Y; nothing if it is not there.
 where() { # PALETTE
@@ -83,7 +49,9 @@ wait $second || fail "the closed client ended with status $?"
 expect 1 "" "closed"
 expect 0 276x212+336+246 "the first one stays"
 
-with_alt esc
+# Nobody is there to answer after this.
+send "$(key_event alt true)"
+send "$(key_event esc true)"
 wait "$tiny_pid" || fail "tiny ended with status $?"
 wait $first
 [ $? -eq 1 ] || fail "a client did not notice that tiny ended"
