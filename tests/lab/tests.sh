@@ -37,7 +37,7 @@ test_in_lab() { # [VM OPTION]... -- GROUP...
 	shift
 	expected+=("$@")
 	SIGNALBOX_VALIDATION=1 in_lab build --timeout 900 "${options[@]}" -- \
-		python3 "$lab/run-tests" --results "$results" --slow 4 "${only[@]}" "$@" </dev/null ||
+		python3 "$lab/run-tests" --results "$results" --jobs 2 --slow 4 "${only[@]}" "$@" </dev/null ||
 		say "the lab ended early"
 }
 
