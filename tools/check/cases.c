@@ -24,6 +24,7 @@ const struct check_case *check_cases(size_t *count) {
 	if (all_count == 0) {
 		append(conformance_cases, conformance_case_count);
 		append(latch_cases, latch_case_count);
+		append(release_cases, release_case_count);
 	}
 	*count = all_count;
 	return all;
