@@ -25,6 +25,7 @@ const struct check_case *check_cases(size_t *count) {
 		append(conformance_cases, conformance_case_count);
 		append(latch_cases, latch_case_count);
 		append(release_cases, release_case_count);
+		append(abuse_cases, abuse_case_count);
 	}
 	*count = all_count;
 	return all;
