@@ -1,0 +1,92 @@
+#include "check/options.h"
+#include "harness/suite.h"
+
+#define PARSE(options, ...) parse(options, (char *[]){ "check", __VA_ARGS__, NULL })
+
+static bool parse(struct check_options *options, char **argv) {
+	int argc = 0;
+	while (argv[argc]) {
+		argc++;
+	}
+	return options_parse(options, argc, argv);
+}
+
+static void test_defaults(void **state) {
+	struct check_options options;
+	assert_true(parse(&options, (char *[]){ "check", NULL }));
+	assert_int_equal(options.format, REPORT_TAP);
+	assert_int_equal(options.repeat, 1);
+	assert_int_equal(options.timeout_s, 30);
+	assert_null(options.start);
+}
+
+static void test_all(void **state) {
+	struct check_options options;
+	assert_true(PARSE(&options, "--json", "--repeat", "20", "--seed=0x10", "--timeout", "5",
+		"--start", "labwc", "--buffers", "udmabuf", "--device", "/dev/dri/card0"));
+	assert_int_equal(options.format, REPORT_JSON);
+	assert_int_equal(options.repeat, 20);
+	assert_int_equal(options.seed, 16);
+	assert_int_equal(options.timeout_s, 5);
+	assert_string_equal(options.start, "labwc");
+	assert_int_equal(options.buffers, BUFFER_UDMABUF);
+	assert_string_equal(options.device, "/dev/dri/card0");
+}
+
+static void test_nonsense(void **state) {
+	struct check_options options;
+	assert_false(PARSE(&options, "--repeat", "0"));
+	assert_false(PARSE(&options, "--repeat", "many"));
+	assert_false(PARSE(&options, "--seed", "-1"));
+	assert_false(PARSE(&options, "--timeout", "5s"));
+	assert_false(PARSE(&options, "--timeout", "999999999999999999999"));
+	assert_false(PARSE(&options, "--buffers", "paper"));
+	assert_false(PARSE(&options, "release"));
+	assert_false(PARSE(&options, "--no-such-option"));
+}
+
+static unsigned selected(const struct check_options *options) {
+	size_t count = 0;
+	unsigned sum = 0;
+	const struct check_case *cases = check_cases(&count);
+	for (size_t i = 0; i < count; i++) {
+		sum += options_select(options, &cases[i]);
+	}
+	return sum;
+}
+
+static void test_only(void **state) {
+	struct check_options options;
+	size_t count = 0;
+	check_cases(&count);
+	assert_true(parse(&options, (char *[]){ "check", NULL }));
+	assert_int_equal(selected(&options), count);
+
+	char name[] = "release/after-nothing", group[] = "latch";
+	assert_true(PARSE(&options, "--only", name));
+	assert_int_equal(selected(&options), 1);
+	assert_true(PARSE(&options, "--only", group));
+	unsigned latch = selected(&options);
+	assert_true(latch >= 10 && latch < count);
+
+	char both[] = "latch,release/after-nothing", pattern[] = "*/after-nothing";
+	assert_true(PARSE(&options, "--only", both));
+	assert_int_equal(selected(&options), latch + 1);
+	assert_true(PARSE(&options, "--only", pattern));
+	assert_int_equal(selected(&options), 1);
+
+	char none[] = "no-such-check";
+	assert_true(PARSE(&options, "--only", none));
+	assert_int_equal(selected(&options), 0);
+}
+
+static const struct CMUnitTest host[] = {
+	{ "options: nothing given", test_defaults, NULL, NULL, NULL },
+	{ "options: everything given", test_all, NULL, NULL, NULL },
+	{ "options: nonsense is refused", test_nonsense, NULL, NULL, NULL },
+	{ "options: --only selects", test_only, NULL, NULL, NULL },
+};
+
+int main(int argc, char *argv[]) {
+	return suite_run(argc, argv, "check/options", host, SUITE_COUNT(host), NULL, 0);
+}
