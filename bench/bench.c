@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@ struct options {
 	const char *markdown;
 	const char *json;
 	int max_textures;
+	int limit_s;
 	struct bench_limits limits;
 	bool check;
 	bool verbose;
@@ -40,10 +42,12 @@ static const struct bench_case all_cases[] = {
 
 static const char usage[] =
 	"Usage: signalbox-bench [options]\n"
-	"  --renderers LIST   of signalbox,wlroots-vulkan,wlroots-gles2,wlroots-pixman\n"
+	"  --renderers LIST   of signalbox,wlroots-vulkan,wlroots-vulkan-1p,wlroots-gles2,\n"
+	"                     wlroots-pixman\n"
 	"  --layouts LIST     of small,tiles,windows,blend\n"
 	"  --max-textures N   leave out cases with more\n"
-	"  --budget MS        time for each case and renderer (default 1200)\n"
+	"  --budget MS        time for each case and renderer (default 2000)\n"
+	"  --limit S          begin no further case after so many seconds (default 270)\n"
 	"  --frames N         at most so many frames a case (default 100)\n"
 	"  --node PATH        DRM render node whose syncobjs are used\n"
 	"  --markdown FILE    write what is printed to a file as well\n"
@@ -82,9 +86,11 @@ static bool parse_option(struct options *options, int option) {
 	case 'b':
 		options->limits.budget_ms = atoi(optarg);
 		return true;
+	case 's':
+		options->limit_s = atoi(optarg);
+		return true;
 	case 'f':
-		options->limits.max_frames = clamp(atoi(optarg), options->limits.min_frames,
-			BENCH_MAX_FRAMES);
+		options->limits.max_frames = clamp(atoi(optarg), 1, BENCH_MAX_FRAMES);
 		return true;
 	case 'n':
 		options->node = optarg;
@@ -112,6 +118,7 @@ static bool parse_options(struct options *options, int argc, char **argv) {
 		{ "layouts", required_argument, NULL, 'l' },
 		{ "max-textures", required_argument, NULL, 't' },
 		{ "budget", required_argument, NULL, 'b' },
+		{ "limit", required_argument, NULL, 's' },
 		{ "frames", required_argument, NULL, 'f' },
 		{ "node", required_argument, NULL, 'n' },
 		{ "markdown", required_argument, NULL, 'm' },
@@ -152,8 +159,16 @@ static bool wanted(const struct options *options, const struct bench_case *what)
 
 static void measure_row(struct bench_row *row, const struct options *options,
 		struct bench_worker *workers, int worker_count) {
+	// The big pictures take a renderer on the CPU seconds, and are measured well by one frame
+	struct bench_limits limits = options->limits;
+	if (row->what.layout == BENCH_SMALL && row->what.textures <= 100) {
+		limits.min_frames = 5;
+	}
 	for (int i = 0; i < worker_count; i++) {
-		bench_worker_measure(&workers[i], &row->what, &options->limits, &row->results[i]);
+		if (workers[i].peer->pixels_only && row->what.layout == BENCH_SMALL) {
+			continue;
+		}
+		bench_worker_measure(&workers[i], &row->what, &limits, &row->results[i]);
 		// Without points there is nothing that could be new
 		if (row->what.fresh && !row->results[i].explicit_sync) {
 			row->results[i].ok = false;
@@ -209,6 +224,37 @@ static int write_files(const struct options *options, const struct bench_table *
 	return failed;
 }
 
+static double now_s(void) {
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+static int measure_rows(struct bench_row *rows, const struct options *options,
+		struct bench_worker *workers, int worker_count) {
+	double end = now_s() + options->limit_s;
+	int count = 0;
+	for (int i = 0; i < CASE_COUNT && worker_count > 0; i++) {
+		if (!wanted(options, &all_cases[i])) {
+			continue;
+		}
+		if (now_s() > end) {
+			fprintf(stderr, "bench: %d s are over, %s is left out\n", options->limit_s,
+				bench_layout_name(all_cases[i].layout));
+			continue;
+		}
+		struct bench_row *row = &rows[count++];
+		row->what = all_cases[i];
+		measure_row(row, options, workers, worker_count);
+		// How far it is
+		bench_table_print_row(stderr, &(struct bench_table){
+			.workers = workers,
+			.worker_count = worker_count,
+		}, row);
+	}
+	return count;
+}
+
 static int run(const struct options *options) {
 	struct bench_worker workers[BENCH_MAX_PEERS];
 	struct bench_row rows[CASE_COUNT] = {0};
@@ -217,17 +263,7 @@ static int run(const struct options *options) {
 
 	struct bench_table table = { .workers = workers, .rows = rows };
 	table.worker_count = start_workers(workers, options, &nodes);
-	for (int i = 0; i < CASE_COUNT && table.worker_count > 0; i++) {
-		if (!wanted(options, &all_cases[i])) {
-			continue;
-		}
-		struct bench_row *row = &rows[table.row_count++];
-		row->what = all_cases[i];
-		measure_row(row, options, workers, table.worker_count);
-		fprintf(stderr, "bench: %s, %d textures, %s points: done\n",
-			bench_layout_name(row->what.layout), row->what.textures,
-			row->what.fresh ? "new" : "static");
-	}
+	table.row_count = measure_rows(rows, options, workers, table.worker_count);
 	int missed = print_report(stdout, &table, &nodes);
 	int failed = write_files(options, &table, &nodes);
 	for (int i = 0; i < table.worker_count; i++) {
@@ -240,15 +276,27 @@ static int run(const struct options *options) {
 	return broken ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
+// As compositors do: a thousand dma-bufs are a few thousand fds.
+static void raise_fd_limit(void) {
+	struct rlimit limit = { .rlim_cur = 65536, .rlim_max = 65536 };
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+		return;
+	}
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv) {
 	struct options options = {
 		.max_textures = 1000,
-		.limits = { .budget_ms = 1200, .min_frames = 4, .max_frames = 100, .warm_up = 3 },
+		.limit_s = 270,
+		.limits = { .budget_ms = 2000, .min_frames = 1, .max_frames = 100, .warm_up = 3 },
 	};
 	if (!parse_options(&options, argc, argv)) {
 		fputs(usage, stderr);
 		return 2;
 	}
 	wlr_log_init(options.verbose ? WLR_DEBUG : WLR_ERROR, NULL);
+	raise_fd_limit();
 	return run(&options);
 }

@@ -2,6 +2,7 @@
 #include <drm_fourcc.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/dma-buf.h>
 #include <linux/udmabuf.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,4 +164,15 @@ struct wlr_buffer *bench_buffer_create(const struct bench_memory *memory, int wi
 		return NULL;
 	}
 	return &buffer->base;
+}
+
+uint32_t bench_buffer_read(struct wlr_buffer *base, int x, int y) {
+	struct bench_buffer *buffer = wl_container_of(base, buffer, base);
+	struct dma_buf_sync sync = { .flags = DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ };
+	ioctl(buffer->dmabuf_fd, DMA_BUF_IOCTL_SYNC, &sync);
+	const char *row = (const char *)buffer->data + (size_t)y * buffer->stride;
+	uint32_t pixel = ((const uint32_t *)row)[x];
+	sync.flags = DMA_BUF_SYNC_END | DMA_BUF_SYNC_READ;
+	ioctl(buffer->dmabuf_fd, DMA_BUF_IOCTL_SYNC, &sync);
+	return pixel;
 }

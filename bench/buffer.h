@@ -30,4 +30,7 @@ void bench_memory_close(struct bench_memory *memory);
 struct wlr_buffer *bench_buffer_create(const struct bench_memory *memory, int width, int height,
 	uint32_t format, uint32_t pixel);
 
+/** A pixel of a buffer made above, as it is in memory. */
+uint32_t bench_buffer_read(struct wlr_buffer *buffer, int x, int y);
+
 #endif

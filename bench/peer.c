@@ -65,6 +65,13 @@ static struct wlr_renderer *create_wlroots_vulkan(const struct bench_nodes *node
 	return renderer;
 }
 
+static struct wlr_renderer *create_wlroots_vulkan_linear(const struct bench_nodes *nodes,
+		const char **note) {
+	struct wlr_renderer *renderer = create_wlroots_vulkan(nodes, note);
+	*note = "the same, told that all is linear: one pass, colours as they are";
+	return renderer;
+}
+
 static struct wlr_renderer *create_wlroots_gles2(const struct bench_nodes *nodes,
 		const char **note) {
 	setenv("WLR_RENDERER_ALLOW_SOFTWARE", "1", 0);
@@ -84,9 +91,15 @@ static struct wlr_renderer *create_wlroots_pixman(const struct bench_nodes *node
 }
 
 const struct bench_peer bench_peers[] = {
-	{ "signalbox", create_signalbox },
-	{ "wlroots-vulkan", create_wlroots_vulkan },
-	{ "wlroots-gles2", create_wlroots_gles2 },
-	{ "wlroots-pixman", create_wlroots_pixman },
-	{ NULL },
+	{ .name = "signalbox", .create = create_signalbox },
+	{ .name = "wlroots-vulkan", .create = create_wlroots_vulkan },
+	{
+		.name = "wlroots-vulkan-1p",
+		.create = create_wlroots_vulkan_linear,
+		.linear = true,
+		.pixels_only = true,
+	},
+	{ .name = "wlroots-gles2", .create = create_wlroots_gles2 },
+	{ .name = "wlroots-pixman", .create = create_wlroots_pixman },
+	{ .name = NULL },
 };

@@ -23,6 +23,14 @@ struct bench_peer {
 	 * table must know, and is NULL otherwise.
 	 */
 	struct wlr_renderer *(*create)(const struct bench_nodes *nodes, const char **note);
+	/**
+	 * Say that textures and target are linear, instead of saying nothing as wlr_scene does. wlroots'
+	 * Vulkan renderer then takes colours as they are, like its other renderers and like ours: one pass
+	 * instead of two, and no arithmetic for encodings.
+	 */
+	bool linear;
+	/** Takes part where pixels are measured (not in BENCH_SMALL). */
+	bool pixels_only;
 };
 
 /** All of them, ours first; ends with a NULL name. */

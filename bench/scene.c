@@ -28,11 +28,13 @@ struct scene_layer {
 };
 
 struct scene {
-	struct wlr_renderer *renderer;
+	const struct bench_setup *setup;
 	const struct bench_case *what;
 	int client_fd; // borrowed
 	int renderer_fd; // borrowed
 	bool explicit_sync;
+	struct wlr_color_transform *transform; // NULL: say nothing about colour
+	enum wlr_color_transfer_function transfer;
 
 	struct wlr_buffer *targets[2];
 	uint32_t done_handle;
@@ -66,12 +68,12 @@ const char *bench_layout_name(enum bench_layout layout) {
 static struct wlr_box layer_box(enum bench_layout layout, int i) {
 	switch (layout) {
 	case BENCH_SMALL:
-		return (struct wlr_box){ i % 40 * 32, i / 40 % 25 * 28, 32, 24 };
+		return (struct wlr_box){ i % 40 * 32, i / 40 % 25 * 28, 8, 8 };
 	case BENCH_TILES:
 		return (struct wlr_box){ i % 5 * 256, i / 5 % 2 * 360, 256, 360 };
 	case BENCH_WINDOWS:
 	case BENCH_BLEND:
-		return (struct wlr_box){ i % 10 * 64, i % 10 * 36, 640, 360 };
+		return (struct wlr_box){ i % 10 * 96, i % 10 * 54, 320, 180 };
 	case BENCH_LAYOUTS:
 		break;
 	}
@@ -107,18 +109,22 @@ static void destroy_timeline(struct scene *scene, uint32_t handle,
 	}
 }
 
-static bool create_layer(struct scene *scene, const struct bench_memory *memory, int i) {
+static uint32_t layer_color(int i) {
+	return ((i + 1) * 0x0b1321u) & 0x7f7f7f;
+}
+
+static bool create_layer(struct scene *scene, int i) {
 	struct scene_layer *layer = &scene->layers[i];
 	bool blend = scene->what->layout == BENCH_BLEND;
 	uint32_t format = blend ? DRM_FORMAT_ARGB8888 : DRM_FORMAT_XRGB8888;
-	uint32_t pixel = (blend ? 0x80000000 : 0xff000000) | ((i * 0x0b1321u) & 0x7f7f7f);
+	uint32_t pixel = (blend ? 0x80000000 : 0xff000000) | layer_color(i);
 
 	layer->box = layer_box(scene->what->layout, i);
-	layer->buffer = bench_buffer_create(memory, layer->box.width, layer->box.height, format, pixel);
+	layer->buffer = bench_buffer_create(scene->setup->memory, layer->box.width, layer->box.height, format, pixel);
 	if (layer->buffer == NULL) {
 		return false;
 	}
-	layer->texture = wlr_texture_from_buffer(scene->renderer, layer->buffer);
+	layer->texture = wlr_texture_from_buffer(scene->setup->renderer, layer->buffer);
 	if (layer->texture == NULL) {
 		wlr_log(WLR_ERROR, "bench: the renderer refuses the buffer of texture %d", i);
 		return false;
@@ -143,7 +149,11 @@ static bool signal_layers(struct scene *scene) {
 	return true;
 }
 
-static bool scene_init(struct scene *scene, const struct bench_memory *memory) {
+static bool scene_init(struct scene *scene) {
+	if (scene->setup->peer->linear) {
+		scene->transfer = WLR_COLOR_TRANSFER_FUNCTION_EXT_LINEAR;
+		scene->transform = wlr_color_transform_init_linear_to_inverse_eotf(scene->transfer);
+	}
 	int count = scene->what->textures;
 	scene->layers = calloc(count, sizeof(*scene->layers));
 	scene->handles = calloc(count, sizeof(*scene->handles));
@@ -152,7 +162,7 @@ static bool scene_init(struct scene *scene, const struct bench_memory *memory) {
 		return false;
 	}
 	for (int i = 0; i < 2; i++) {
-		scene->targets[i] = bench_buffer_create(memory, BENCH_WIDTH, BENCH_HEIGHT,
+		scene->targets[i] = bench_buffer_create(scene->setup->memory, BENCH_WIDTH, BENCH_HEIGHT,
 			DRM_FORMAT_XRGB8888, 0xff000000);
 		if (scene->targets[i] == NULL) {
 			return false;
@@ -162,7 +172,7 @@ static bool scene_init(struct scene *scene, const struct bench_memory *memory) {
 		return false;
 	}
 	for (int i = 0; i < count; i++) {
-		if (!create_layer(scene, memory, i)) {
+		if (!create_layer(scene, i)) {
 			return false;
 		}
 	}
@@ -180,6 +190,7 @@ static void scene_finish(struct scene *scene) {
 		wlr_buffer_drop(scene->targets[i]);
 	}
 	destroy_timeline(scene, scene->done_handle, scene->done);
+	wlr_color_transform_unref(scene->transform);
 	free(scene->layers);
 	free(scene->handles);
 	free(scene->points);
@@ -197,6 +208,7 @@ static void draw_layers(struct scene *scene, struct wlr_render_pass *pass) {
 		wlr_render_pass_add_texture(pass, &(struct wlr_render_texture_options){
 			.texture = layer->texture,
 			.dst_box = layer->box,
+			.transfer_function = scene->transfer,
 			.wait_timeline = layer->timeline,
 			.wait_point = scene->point,
 		});
@@ -206,12 +218,13 @@ static void draw_layers(struct scene *scene, struct wlr_render_pass *pass) {
 static bool submit_frame(struct scene *scene) {
 	scene->frame++;
 	struct wlr_buffer_pass_options options = {
+		.color_transform = scene->transform,
 		.signal_timeline = scene->done,
 		.signal_point = scene->frame,
 	};
 	struct wlr_buffer *target = scene->targets[scene->frame % 2];
 	struct wlr_render_pass *pass =
-		wlr_renderer_begin_buffer_pass(scene->renderer, target, &options);
+		wlr_renderer_begin_buffer_pass(scene->setup->renderer, target, &options);
 	if (pass == NULL) {
 		return false;
 	}
@@ -261,6 +274,34 @@ static bool measure_frame(struct scene *scene, struct samples *samples) {
 	return true;
 }
 
+static bool near(uint32_t a, uint32_t b) {
+	for (int shift = 0; shift < 24; shift += 8) {
+		if (abs((int)(a >> shift & 0xff) - (int)(b >> shift & 0xff)) > 2) {
+			return false;
+		}
+	}
+	return true;
+}
+
+// A renderer that draws nothing would be fast. The top left corner of a layer is never covered by a
+// later one; how layers blend is each renderer's own decision.
+static bool check_picture(struct scene *scene) {
+	if (scene->what->layout == BENCH_BLEND) {
+		return true;
+	}
+	struct wlr_buffer *target = scene->targets[scene->frame % 2];
+	for (int i = 0; i < scene->what->textures; i++) {
+		struct wlr_box *box = &scene->layers[i].box;
+		uint32_t seen = bench_buffer_read(target, box->x + 2, box->y + 2);
+		if (!near(seen, layer_color(i))) {
+			wlr_log(WLR_ERROR, "bench: texture %d shows %06x instead of %06x", i, seen & 0xffffff,
+				layer_color(i));
+			return false;
+		}
+	}
+	return true;
+}
+
 static int compare_double(const void *a, const void *b) {
 	double x = *(const double *)a, y = *(const double *)b;
 	return (x > y) - (x < y);
@@ -296,43 +337,58 @@ static bool measure_frames(struct scene *scene, const struct bench_limits *limit
 	return true;
 }
 
+// Two frames at least, one for each target: unless that would take far too long.
+static bool warm_up(struct scene *scene, const struct bench_limits *limits,
+		struct samples *samples) {
+	double spent, start = clock_ms(CLOCK_MONOTONIC);
+	samples->count = 0;
+	do {
+		if (!measure_frame(scene, samples)) {
+			return false;
+		}
+		spent = clock_ms(CLOCK_MONOTONIC) - start;
+	} while ((samples->count < limits->warm_up && spent < limits->budget_ms) ||
+		(samples->count < 2 && spent < 5 * limits->budget_ms));
+	samples->count = 0;
+	return true;
+}
+
 static bool measure(struct scene *scene, const struct bench_limits *limits,
 		struct bench_result *result) {
 	static struct samples samples;
-	samples.count = 0;
-	for (int i = 0; i < limits->warm_up; i++) {
-		if (!measure_frame(scene, &samples)) {
-			return false;
-		}
+	if (!warm_up(scene, limits, &samples)) {
+		return false;
 	}
-	samples.count = 0;
 	int fds = bench_count_fds();
 	bench_count_reset();
 	if (!measure_frames(scene, limits, &samples)) {
 		return false;
 	}
 	summarise(&samples, result);
-	result->fds = bench_count_fds();
-	result->fds_grown = result->fds - fds;
+	int fds_now = bench_count_fds();
+	result->fds = fds_now - scene->setup->own_fds - scene->what->textures - 2;
+	result->fds_grown = fds_now - fds;
 	return true;
 }
 
-void bench_scene_measure(struct wlr_renderer *renderer, const struct bench_nodes *nodes,
-		const struct bench_memory *memory, const struct bench_case *what,
+void bench_scene_measure(const struct bench_setup *setup, const struct bench_case *what,
 		const struct bench_limits *limits, struct bench_result *result) {
-	int renderer_fd = wlr_renderer_get_drm_fd(renderer);
+	int client_fd = setup->nodes->render_fd;
+	int renderer_fd = wlr_renderer_get_drm_fd(setup->renderer);
 	struct scene scene = {
-		.renderer = renderer,
+		.setup = setup,
 		.what = what,
-		.client_fd = nodes->render_fd,
-		.renderer_fd = renderer_fd >= 0 ? renderer_fd : nodes->render_fd,
-		.explicit_sync = renderer->features.timeline && nodes->render_fd >= 0,
+		.client_fd = client_fd,
+		.renderer_fd = renderer_fd >= 0 ? renderer_fd : client_fd,
+		.explicit_sync = setup->renderer->features.timeline && client_fd >= 0,
 	};
 	*result = (struct bench_result){ .explicit_sync = scene.explicit_sync };
 
 	// What is set up, signalled and waited for here is the clients' and the display's work
 	bench_count_mute(true);
-	result->ok = scene_init(&scene, memory) && measure(&scene, limits, result);
+	int fds = bench_count_fds();
+	result->ok = scene_init(&scene) && measure(&scene, limits, result) && check_picture(&scene);
 	scene_finish(&scene);
+	result->fds_left = bench_count_fds() - fds;
 	bench_count_mute(false);
 }

@@ -12,11 +12,13 @@
 #define BENCH_HEIGHT 720
 
 enum bench_layout {
-	/** 32x24 opaque textures in cells of 32x28, from the top left; nothing else is drawn. */
+	/** 8x8 opaque textures in cells of 32x28, from the top left; nothing else is drawn. What a texture
+	 * costs shows here, and hardly what its pixels cost. */
 	BENCH_SMALL,
 	/** 256x360 opaque textures, five by two: they cover the picture once. */
 	BENCH_TILES,
-	/** A rectangle over everything, then 640x360 opaque windows, each 64,36 further. */
+	/** A rectangle over everything, then opaque windows of 320x180, each 96,54 further: each but the
+	 * first covers 39 % of the one before it. */
 	BENCH_WINDOWS,
 	/** The same windows at an alpha of one half. */
 	BENCH_BLEND,
@@ -43,12 +45,14 @@ struct bench_limits {
 	int min_frames;
 	/** At most BENCH_MAX_FRAMES, like warm_up. */
 	int max_frames;
-	/** Frames before the first that counts. */
+	/** Frames before the first that counts: so many, but only two (one for each target) when those
+	 * take all the time, and only one when that takes five times as long. */
 	int warm_up;
 };
 
 /** What was measured, a frame. */
 struct bench_result {
+	/** All was drawn, and the last picture shows every opaque texture where it belongs. */
 	bool ok;
 	/** Points were passed to the renderer and signalled by it. */
 	bool explicit_sync;
@@ -56,19 +60,32 @@ struct bench_result {
 	/** Mean over all frames, all threads. */
 	double ioctls[BENCH_KINDS];
 	double ioctls_total;
-	/** Open fds: after the last frame, and how many more than after the warm-up. */
+	/** Open fds that the renderer has after the last frame: all but the bench's own, which are one for
+	 * each buffer and what was open before the renderer. And how many more than after the warm-up. */
 	int fds, fds_grown;
+	/** How many more fds are open after all textures, buffers and points of the case were destroyed
+	 * than before they were made. */
+	int fds_left;
 	/** Medians: CPU of the calling thread until submit returned, CPU of the process and time until
 	 * the frame was complete. */
 	double main_ms, whole_ms, wall_ms;
 };
 
+/** What a case is drawn with. All of it is lent. */
+struct bench_setup {
+	struct wlr_renderer *renderer;
+	const struct bench_peer *peer;
+	const struct bench_nodes *nodes;
+	const struct bench_memory *memory;
+	/** Open fds before the renderer was created. */
+	int own_fds;
+};
+
 /**
- * Draw `what` with `renderer` within `limits`. `result->ok` is false when something could not be had
- * or a frame failed; then the log says what.
+ * Draw `what` within `limits`. `result->ok` is false when something could not be had or a frame
+ * failed; then the log says what.
  */
-void bench_scene_measure(struct wlr_renderer *renderer, const struct bench_nodes *nodes,
-	const struct bench_memory *memory, const struct bench_case *what,
+void bench_scene_measure(const struct bench_setup *setup, const struct bench_case *what,
 	const struct bench_limits *limits, struct bench_result *result);
 
 #endif

@@ -42,7 +42,7 @@ static void format_ratio(char *text, size_t size, double ours, const struct benc
 	if (base == NULL || base_value <= 0) {
 		snprintf(text, size, "-");
 	} else {
-		snprintf(text, size, "%.2f", ours / base_value);
+		snprintf(text, size, "%.3f", ours / base_value);
 	}
 }
 
@@ -55,25 +55,30 @@ static void print_line(FILE *out, const struct bench_table *table, const struct 
 	format_ratio(whole_ratio, sizeof(whole_ratio), result->whole_ms, base,
 		base ? base->whole_ms : 0);
 	format_ratio(wall_ratio, sizeof(wall_ratio), result->wall_ms, base, base ? base->wall_ms : 0);
-	fprintf(out, "| %-7s | %8d | %-6s | %-14s | %6d | %7.1f | %4d | %+4d | %8.2f | %8.2f | %8.2f "
+	fprintf(out, "| %-7s | %8d | %-6s | %-19s | %6d | %7.1f | %4d | %+4d | %+4d | %8.2f | %8.2f | %8.2f "
 		"| %5s | %5s | %5s |\n",
 		bench_layout_name(row->what.layout), row->what.textures, points_name(&row->what, result),
 		table->workers[worker].peer->name, result->frames, result->ioctls_total, result->fds,
-		result->fds_grown, result->main_ms, result->whole_ms, result->wall_ms,
+		result->fds_grown, result->fds_left, result->main_ms, result->whole_ms, result->wall_ms,
 		main_ratio, whole_ratio, wall_ratio);
 }
 
+void bench_table_print_row(FILE *out, const struct bench_table *table,
+		const struct bench_row *row) {
+	for (int i = 0; i < table->worker_count; i++) {
+		if (row->results[i].ok) {
+			print_line(out, table, row, i);
+		}
+	}
+}
+
 void bench_table_print(FILE *out, const struct bench_table *table) {
-	fprintf(out, "| layout  | textures | points | renderer       | frames | ioctls  | fds  | grew "
+	fprintf(out, "| layout  | textures | points | renderer            | frames | ioctls  | fds  | grew | left "
 		"| main ms  | whole ms | wall ms  | main  | whole | wall  |\n");
-	fprintf(out, "| ------- | -------: | ------ | -------------- | -----: | ------: | ---: | ---: "
+	fprintf(out, "| ------- | -------: | ------ | ------------------- | -----: | ------: | ---: | ---: | ---: "
 		"| -------: | -------: | -------: | ----: | ----: | ----: |\n");
 	for (int r = 0; r < table->row_count; r++) {
-		for (int i = 0; i < table->worker_count; i++) {
-			if (table->rows[r].results[i].ok) {
-				print_line(out, table, &table->rows[r], i);
-			}
-		}
+		bench_table_print_row(out, table, &table->rows[r]);
 	}
 }
 
@@ -103,7 +108,7 @@ void bench_table_print_kinds(FILE *out, const struct bench_table *table) {
 
 static int print_target(FILE *out, const char *what, double value, double limit, bool inclusive) {
 	bool met = inclusive ? value <= limit : value < limit;
-	fprintf(out, "- %s: %.2f, %s\n", what, value, met ? "met" : "MISSED");
+	fprintf(out, "- %s: %.3f, %s\n", what, value, met ? "met" : "MISSED");
 	return !met;
 }
 
@@ -123,7 +128,7 @@ static int print_ioctl_target(FILE *out, const struct bench_table *table) {
 }
 
 static int print_main_target(FILE *out, const struct bench_table *table) {
-	const char *what = "100 static textures, main-thread CPU, of wlroots' (under 0.50)";
+	const char *what = "100 static textures, main-thread CPU, of wlroots-vulkan's (under 0.50)";
 	const struct bench_row *row = find_row(table, BENCH_SMALL, 100, false);
 	const struct bench_result *ours = row ? find_result(table, row, "signalbox") : NULL;
 	const struct bench_result *base = row ? find_result(table, row, "wlroots-vulkan") : NULL;
@@ -134,13 +139,13 @@ static int print_main_target(FILE *out, const struct bench_table *table) {
 }
 
 static int print_whole_target(FILE *out, const struct bench_table *table,
-		enum bench_layout layout) {
+		enum bench_layout layout, const char *peer) {
 	char what[96];
-	snprintf(what, sizeof(what), "720p, 10 textures (%s), whole CPU, of wlroots' (under 0.50)",
-		bench_layout_name(layout));
+	snprintf(what, sizeof(what), "720p, 10 textures (%s), whole CPU, of %s's (under 0.50)",
+		bench_layout_name(layout), peer);
 	const struct bench_row *row = find_row(table, layout, 10, false);
 	const struct bench_result *ours = row ? find_result(table, row, "signalbox") : NULL;
-	const struct bench_result *base = row ? find_result(table, row, "wlroots-vulkan") : NULL;
+	const struct bench_result *base = row ? find_result(table, row, peer) : NULL;
 	if (ours == NULL || base == NULL) {
 		return print_absent(out, what);
 	}
@@ -148,20 +153,22 @@ static int print_whole_target(FILE *out, const struct bench_table *table,
 }
 
 int bench_table_print_targets(FILE *out, const struct bench_table *table) {
-	return print_ioctl_target(out, table) + print_main_target(out, table) +
-		print_whole_target(out, table, BENCH_TILES) +
-		print_whole_target(out, table, BENCH_WINDOWS) +
-		print_whole_target(out, table, BENCH_BLEND);
+	int missed = print_ioctl_target(out, table) + print_main_target(out, table);
+	for (enum bench_layout layout = BENCH_TILES; layout < BENCH_LAYOUTS; layout++) {
+		missed += print_whole_target(out, table, layout, "wlroots-vulkan");
+		missed += print_whole_target(out, table, layout, "wlroots-vulkan-1p");
+	}
+	return missed;
 }
 
 static void print_json_result(FILE *out, const struct bench_row *row, const char *name,
 		const struct bench_result *result) {
 	fprintf(out, "{\"layout\":\"%s\",\"textures\":%d,\"points\":\"%s\",\"renderer\":\"%s\","
-		"\"frames\":%d,\"ioctls\":%.4f,\"fds\":%d,\"fds_grown\":%d,\"main_ms\":%.4f,"
+		"\"frames\":%d,\"ioctls\":%.4f,\"fds\":%d,\"fds_grown\":%d,\"fds_left\":%d,\"main_ms\":%.4f,"
 		"\"whole_ms\":%.4f,\"wall_ms\":%.4f,\"kinds\":{",
 		bench_layout_name(row->what.layout), row->what.textures, points_name(&row->what, result),
 		name, result->frames, result->ioctls_total, result->fds, result->fds_grown,
-		result->main_ms, result->whole_ms, result->wall_ms);
+		result->fds_left, result->main_ms, result->whole_ms, result->wall_ms);
 	for (int kind = 0; kind < BENCH_KINDS; kind++) {
 		fprintf(out, "%s\"%s\":%.4f", kind > 0 ? "," : "", bench_kind_name(kind),
 			result->ioctls[kind]);

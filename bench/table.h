@@ -24,6 +24,9 @@ struct bench_table {
 /** The table: one line for each case and renderer, with its ratios to wlroots' Vulkan renderer. */
 void bench_table_print(FILE *out, const struct bench_table *table);
 
+/** The lines of one row of it. */
+void bench_table_print_row(FILE *out, const struct bench_table *table, const struct bench_row *row);
+
 /** Ioctls by kind, one line for each renderer, for the rows with 100 textures. */
 void bench_table_print_kinds(FILE *out, const struct bench_table *table);
 

@@ -31,12 +31,11 @@ static bool receive_all(int socket, void *data, size_t size) {
 	return got == (ssize_t)size;
 }
 
-static void serve(int socket, struct wlr_renderer *renderer, const struct bench_nodes *nodes,
-		const struct bench_memory *memory) {
+static void serve(int socket, const struct bench_setup *setup) {
 	struct request request;
 	while (receive_all(socket, &request, sizeof(request))) {
 		struct bench_result result;
-		bench_scene_measure(renderer, nodes, memory, &request.what, &request.limits, &result);
+		bench_scene_measure(setup, &request.what, &request.limits, &result);
 		if (!send_all(socket, &result, sizeof(result))) {
 			return;
 		}
@@ -51,20 +50,22 @@ static int run(int socket, const struct bench_peer *peer, const struct bench_nod
 	bench_memory_open(&memory, nodes.card[0] != '\0' ? nodes.card : NULL);
 
 	const char *note = NULL;
-	struct wlr_renderer *renderer = peer->create(&nodes, &note);
-	struct hello hello = { .ok = renderer != NULL };
+	struct bench_setup setup = { .peer = peer, .nodes = &nodes, .memory = &memory };
+	setup.own_fds = bench_count_fds();
+	setup.renderer = peer->create(&nodes, &note);
+	struct hello hello = { .ok = setup.renderer != NULL };
 	if (note != NULL) {
 		strncpy(hello.note, note, sizeof(hello.note) - 1);
 	}
-	if (send_all(socket, &hello, sizeof(hello)) && renderer != NULL) {
-		serve(socket, renderer, &nodes, &memory);
+	if (send_all(socket, &hello, sizeof(hello)) && hello.ok) {
+		serve(socket, &setup);
 	}
-	wlr_renderer_destroy(renderer);
+	wlr_renderer_destroy(setup.renderer);
 	bench_memory_close(&memory);
 	if (nodes.render_fd >= 0) {
 		close(nodes.render_fd);
 	}
-	return renderer != NULL ? EXIT_SUCCESS : EXIT_FAILURE;
+	return hello.ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 bool bench_worker_start(struct bench_worker *worker, const struct bench_peer *peer,

@@ -6,6 +6,8 @@
 #include "render/image.h"
 #include "render/semaphore.h"
 #include "render/timer.h"
+#include "sync/fd.h"
+#include "sync/sync_file.h"
 #include "trace/counter.h"
 #include "trace/log.h"
 
@@ -329,19 +331,21 @@ static int import_sync_file(struct sbx_device *device, VkSemaphore semaphore, in
 	return ret;
 }
 
-int sbx_batch_wait(struct sbx_batch *batch, int *sync_file) {
+static bool reserve_wait(struct sbx_batch *batch) {
+	return sbx_array_reserve(&batch->pooled, &batch->pooled_capacity, batch->n_pooled,
+			sizeof(*batch->pooled)) &&
+		sbx_array_reserve(&batch->waits, &batch->waits_capacity, batch->n_waits,
+			sizeof(*batch->waits));
+}
+
+/* `sync_file` is pending. */
+static int wait_on_gpu(struct sbx_batch *batch, int *sync_file) {
 	struct sbx_device *device = batch->device;
 	VkSemaphore semaphore = VK_NULL_HANDLE;
-	if (*sync_file < 0) {
-		return 0;
-	}
 	if (!device->caps.sync_fd.import) {
 		return -ENOTSUP;
 	}
-	if (!sbx_array_reserve(&batch->pooled, &batch->pooled_capacity, batch->n_pooled,
-			sizeof(VkSemaphore)) ||
-			!sbx_array_reserve(&batch->waits, &batch->waits_capacity, batch->n_waits,
-			sizeof(*batch->waits))) {
+	if (!reserve_wait(batch)) {
 		return -ENOMEM;
 	}
 	int ret = pooled_semaphore(device, &semaphore);
@@ -356,6 +360,18 @@ int sbx_batch_wait(struct sbx_batch *batch, int *sync_file) {
 	batch->pooled[batch->n_pooled++] = semaphore;
 	add_wait(batch, semaphore, 0);
 	return 0;
+}
+
+/* Drivers take any number for an fd, and a wait that was lost in there would never be noticed. */
+int sbx_batch_wait(struct sbx_batch *batch, int *sync_file) {
+	int ret = sbx_fence_wait(*sync_file, 0);
+	if (ret == -ETIME) {
+		return wait_on_gpu(batch, sync_file);
+	}
+	if (ret == 0) {
+		sbx_fd_close(sync_file);
+	}
+	return ret;
 }
 
 static bool remember_semaphore(struct sbx_batch *batch, struct sbx_semaphore *semaphore,
@@ -687,15 +703,19 @@ static void drop_batch(struct sbx_batch *batch) {
 	reset_batch(batch);
 }
 
-static struct sbx_batch *end_uploads(struct sbx_device *device) {
-	struct sbx_batch *uploads = device->batches->uploads;
-	if (uploads == NULL || end_commands(uploads) == 0) {
-		return uploads;
+/*
+ * What was recorded after the uploads counts on the layouts they leave behind: without them it cannot be
+ * sent either.
+ */
+static int end_uploads(struct sbx_device *device, struct sbx_batch **uploads) {
+	*uploads = device->batches->uploads;
+	int ret = *uploads != NULL ? end_commands(*uploads) : 0;
+	if (ret < 0) {
+		sbx_log_error("render: texture uploads are lost");
+		device->batches->uploads = NULL;
+		drop_batch(*uploads);
 	}
-	sbx_log_error("render: texture uploads are lost");
-	device->batches->uploads = NULL;
-	drop_batch(uploads);
-	return NULL;
+	return ret;
 }
 
 static int export_done(struct sbx_batch *batch, int *done_fd) {
@@ -730,8 +750,11 @@ static int publish_done(struct sbx_batch *batch, int *done_fd) {
 
 static int send(struct sbx_batch *batch, bool want_fd) {
 	struct sbx_device *device = batch->device;
-	struct sbx_batch *uploads = batch != device->batches->uploads ? end_uploads(device) : NULL;
-	int ret = end_commands(batch);
+	struct sbx_batch *uploads = NULL;
+	int ret = batch != device->batches->uploads ? end_uploads(device, &uploads) : 0;
+	if (ret == 0) {
+		ret = end_commands(batch);
+	}
 	if (ret == 0) {
 		ret = add_done_signals(batch, want_fd);
 	}

@@ -31,7 +31,11 @@ VkCommandBuffer sbx_batch_commands(struct sbx_batch *batch);
 /**
  * The GPU starts this batch (its ownership acquires included) only when *sync_file has signalled.
  * -1 is already signalled. On success *sync_file is consumed (-1); on failure it is unchanged and the
- * batch does not wait for it: whatever it protects must not be touched by this batch.
+ * batch does not wait for it: whatever it protects must not be touched by this batch. One that has
+ * signalled costs the GPU nothing. A fence that failed has signalled, too: sbx_fence_status() tells.
+ *
+ * -EBADF, -EINVAL: not a sync_file; -ENOTSUP: pending, and the device imports none (wait for it on the
+ * CPU); -ENOMEM; what the driver says.
  */
 int sbx_batch_wait(struct sbx_batch *batch, int *sync_file);
 

@@ -9,12 +9,12 @@
 #include "render/device.h"
 #include "render/frame.h"
 #include "render/image.h"
+#include "render/retire.h"
 #include "trace/counter.h"
 #include "trace/log.h"
 
 /** A clip region with more rectangles than this becomes several layers, so that each can be bounded. */
 #define MAX_BOXES 2048
-#define DESTROY_TIMEOUT_NS 5000000000ull
 
 int sbx_composer_create(struct sbx_device *device, struct sbx_composer **out) {
 	struct sbx_composer *composer = calloc(1, sizeof(*composer));
@@ -29,6 +29,9 @@ int sbx_composer_create(struct sbx_device *device, struct sbx_composer **out) {
 	if (ret == 0) {
 		ret = sbx_pipelines_init(&composer->pipelines, device, &composer->descriptors);
 	}
+	if (ret == 0 && device->caps.software) {
+		ret = sbx_composer_warm_up(composer);
+	}
 	if (ret < 0) {
 		sbx_composer_destroy(composer);
 		return ret;
@@ -37,14 +40,8 @@ int sbx_composer_create(struct sbx_device *device, struct sbx_composer **out) {
 	return 0;
 }
 
-void sbx_composer_destroy(struct sbx_composer *composer) {
-	if (composer == NULL) {
-		return;
-	}
-	struct sbx_device *device = composer->device;
-	if (sbx_device_wait(device, device->submitted, DESTROY_TIMEOUT_NS) == -ETIME) {
-		sbx_log_error("driver: the GPU has not finished after 5 s; destroying the composer anyway");
-	}
+static void destroy_now(struct sbx_device *device, void *object) {
+	struct sbx_composer *composer = object;
 	sbx_framedata_finish(&composer->data);
 	sbx_pipelines_finish(&composer->pipelines);
 	sbx_descriptors_finish(&composer->descriptors);
@@ -56,6 +53,13 @@ void sbx_composer_destroy(struct sbx_composer *composer) {
 	free(composer->frame.ops);
 	free(composer->frame.boxes);
 	free(composer);
+}
+
+void sbx_composer_destroy(struct sbx_composer *composer) {
+	if (composer != NULL) {
+		sbx_descriptors_forget_images(&composer->descriptors);
+		sbx_retire_after(composer->device, composer->device->submitted, destroy_now, composer);
+	}
 }
 
 struct sbx_frame *sbx_composer_begin(struct sbx_composer *composer, struct sbx_image *target) {

@@ -62,9 +62,15 @@ struct sbx_texture_op {
 	const pixman_region32_t *clip; /* target coordinates; NULL: no clip. Copied. */
 };
 
-/** Compiles the pipelines. Returns 0 and *composer or a negative errno. */
+/**
+ * Compiles the pipelines; a software device does so by drawing two small frames, which takes it some
+ * tenths of a second. Returns 0 and *composer or a negative errno.
+ */
 int sbx_composer_create(struct sbx_device *device, struct sbx_composer **composer);
-/** All frames must have been submitted or cancelled. Waits (bounded) for the GPU. NULL is allowed. */
+/**
+ * All frames must have been submitted or cancelled. What the GPU still uses is destroyed when it is past
+ * it, before the device is. NULL is allowed.
+ */
 void sbx_composer_destroy(struct sbx_composer *composer);
 
 /**

@@ -19,16 +19,21 @@ bool sbx_copy_is_possible(const struct sbx_frame *frame, const struct sbx_record
 		const struct sbx_image *texture) {
 	const struct sbx_image *target = frame->target;
 	uint32_t needed = SBX_RECORD_PLAIN | SBX_RECORD_REPLACE;
-	if (!frame->composer->device->caps.software || texture == NULL ||
-			(record->flags & (needed | SBX_RECORD_ALPHA)) != needed) {
+	if (!frame->composer->device->caps.software || !(record->flags & SBX_RECORD_REPLACE) ||
+			!(target->usage & VK_IMAGE_USAGE_TRANSFER_DST_BIT)) {
+		return false;
+	}
+	if (texture == NULL) {
+		return sbx_fill_is_possible(frame);
+	}
+	if ((record->flags & (needed | SBX_RECORD_ALPHA)) != needed) {
 		return false;
 	}
 	return texture->format->vk == target->format->vk &&
 		same_channels(&texture->format->swizzle, &target->format->swizzle) &&
 		// What is in the X of XRGB is not an alpha of one.
 		(texture->format->has_alpha || !target->format->has_alpha) &&
-		(texture->usage & VK_IMAGE_USAGE_TRANSFER_SRC_BIT) &&
-		(target->usage & VK_IMAGE_USAGE_TRANSFER_DST_BIT);
+		(texture->usage & VK_IMAGE_USAGE_TRANSFER_SRC_BIT);
 }
 
 struct sbx_layer *sbx_copy_layer(struct sbx_frame *frame, const struct sbx_plan *plan,
@@ -39,6 +44,14 @@ struct sbx_layer *sbx_copy_layer(struct sbx_frame *frame, const struct sbx_plan 
 	uint32_t index = frame->composer->partition.layers[part->first_layer];
 	struct sbx_layer *layer = &frame->layers[plan->first_layer + index];
 	return layer->copyable ? layer : NULL;
+}
+
+void sbx_copy_count(struct sbx_layer *layer, const struct sbx_part *part) {
+	uint64_t pixels = (uint64_t)(part->x2 - part->x1) * (uint64_t)(part->y2 - part->y1);
+	layer->n_copies++;
+	if (pixels > layer->fill_pixels) {
+		layer->fill_pixels = pixels < UINT32_MAX ? (uint32_t)pixels : UINT32_MAX;
+	}
 }
 
 static VkImageCopy copy_region(const struct sbx_part *part, const struct sbx_record *record) {
@@ -60,8 +73,10 @@ static void reserve_places(struct sbx_frame *frame, const struct sbx_plan *plan)
 	for (size_t i = 0; i < plan->n_layers; i++) {
 		struct sbx_layer *layer = &frame->layers[plan->first_layer + i];
 		layer->first_copy = first;
-		first += layer->n_copies;
-		layer->n_copies = 0;
+		if (layer->texture != NULL) {
+			first += layer->n_copies;
+			layer->n_copies = 0;
+		}
 	}
 }
 
@@ -69,7 +84,7 @@ static void fill_regions(struct sbx_frame *frame, const struct sbx_plan *plan) {
 	const struct sbx_partition *partition = &frame->composer->partition;
 	for (size_t i = 0; i < partition->n_parts; i++) {
 		struct sbx_layer *layer = sbx_copy_layer(frame, plan, &partition->parts[i]);
-		if (layer != NULL) {
+		if (layer != NULL && layer->texture != NULL) {
 			frame->composer->copies[layer->first_copy + layer->n_copies++] = copy_region(
 				&partition->parts[i], &frame->records[layer - frame->layers]);
 		}
@@ -89,15 +104,16 @@ int sbx_copy_record(struct sbx_frame *frame, const struct sbx_plan *plan) {
 	fill_regions(frame, plan);
 	for (size_t i = 0; i < plan->n_layers; i++) {
 		const struct sbx_layer *layer = &frame->layers[plan->first_layer + i];
-		if (layer->n_copies > 0) {
+		if (layer->texture != NULL && layer->n_copies > 0) {
 			composer->device->vk.vkCmdCopyImage(sbx_batch_commands(frame->batch),
 				layer->texture->handle, VK_IMAGE_LAYOUT_GENERAL, frame->target->handle,
 				VK_IMAGE_LAYOUT_GENERAL, layer->n_copies, &composer->copies[layer->first_copy]);
 		}
 	}
-	if (plan->n_dispatched > 0) {
+	int ret = sbx_fill_record(frame, plan);
+	if (ret == 0 && plan->n_dispatched > 0) {
 		sbx_batch_order(frame->batch);
 	}
 	sbx_count(SBX_COUNT_COPIED_PARTS, plan->n_copied);
-	return 0;
+	return ret;
 }

@@ -20,15 +20,6 @@ static int slots_init(struct sbx_slots *slots, uint32_t size) {
 	return 0;
 }
 
-static int take_slot(struct sbx_slots *slots, struct sbx_image *image) {
-	if (slots->n_free == 0) {
-		return -ENOSPC;
-	}
-	uint32_t slot = slots->free[--slots->n_free];
-	slots->owners[slot] = image;
-	return (int)slot;
-}
-
 static void return_slot(struct sbx_slots *slots, int *slot) {
 	if (*slot >= 0) {
 		slots->owners[*slot] = NULL;
@@ -184,13 +175,17 @@ int sbx_descriptors_init(struct sbx_descriptors *descriptors, struct sbx_device 
 	return ret;
 }
 
+void sbx_descriptors_forget_images(struct sbx_descriptors *descriptors) {
+	slots_finish(descriptors, &descriptors->texture_slots);
+	slots_finish(descriptors, &descriptors->target_slots);
+}
+
 void sbx_descriptors_finish(struct sbx_descriptors *descriptors) {
 	struct sbx_device *device = descriptors->device;
 	if (device == NULL) {
 		return;
 	}
-	slots_finish(descriptors, &descriptors->texture_slots);
-	slots_finish(descriptors, &descriptors->target_slots);
+	sbx_descriptors_forget_images(descriptors);
 	device->vk.vkDestroyDescriptorPool(device->handle, descriptors->pool, NULL);
 	device->vk.vkDestroyDescriptorSetLayout(device->handle, descriptors->textures_layout, NULL);
 	device->vk.vkDestroyDescriptorSetLayout(device->handle, descriptors->data_layout, NULL);
@@ -199,14 +194,26 @@ void sbx_descriptors_finish(struct sbx_descriptors *descriptors) {
 	*descriptors = (struct sbx_descriptors){0};
 }
 
-static int adopt(struct sbx_descriptors *descriptors, struct sbx_image *image) {
+static int check_owner(const struct sbx_descriptors *descriptors, const struct sbx_image *image) {
 	if (image->released != NULL && image->released_data != descriptors) {
 		sbx_log_error("signalbox bug: an image is drawn by two composers");
 		return -EBUSY;
 	}
+	return 0;
+}
+
+/** Take a free slot for the image, which gives all its slots back when it is destroyed. */
+static int take_slot(struct sbx_descriptors *descriptors, struct sbx_slots *slots,
+		struct sbx_image *image, const char *what) {
+	if (slots->n_free == 0) {
+		sbx_log_error("render: all %u places for %s are taken", slots->size, what);
+		return -ENOSPC;
+	}
+	uint32_t slot = slots->free[--slots->n_free];
+	slots->owners[slot] = image;
 	image->released = image_released;
 	image->released_data = descriptors;
-	return 0;
+	return (int)slot;
 }
 
 static void write_image(struct sbx_descriptors *descriptors, VkDescriptorSet set, uint32_t at,
@@ -228,14 +235,12 @@ static void write_image(struct sbx_descriptors *descriptors, VkDescriptorSet set
 }
 
 int sbx_descriptors_add_texture(struct sbx_descriptors *descriptors, struct sbx_image *image) {
-	int ret = adopt(descriptors, image);
+	int ret = check_owner(descriptors, image);
 	if (ret < 0 || image->sample_slot >= 0) {
 		return ret;
 	}
-	int slot = take_slot(&descriptors->texture_slots, image);
+	int slot = take_slot(descriptors, &descriptors->texture_slots, image, "textures");
 	if (slot < 0) {
-		sbx_log_error("render: all %u places for textures are taken",
-			descriptors->texture_slots.size);
 		return slot;
 	}
 	image->sample_slot = slot;
@@ -245,13 +250,12 @@ int sbx_descriptors_add_texture(struct sbx_descriptors *descriptors, struct sbx_
 }
 
 int sbx_descriptors_add_target(struct sbx_descriptors *descriptors, struct sbx_image *image) {
-	int ret = adopt(descriptors, image);
+	int ret = check_owner(descriptors, image);
 	if (ret < 0 || image->store_slot >= 0) {
 		return ret;
 	}
-	int slot = take_slot(&descriptors->target_slots, image);
+	int slot = take_slot(descriptors, &descriptors->target_slots, image, "targets");
 	if (slot < 0) {
-		sbx_log_error("render: all %u places for targets are taken", SBX_MAX_TARGETS);
 		return slot;
 	}
 	image->store_slot = slot;

@@ -39,7 +39,9 @@ struct sbx_descriptors {
 
 /** 0 or a negative errno; sbx_descriptors_finish() is to be called either way. */
 int sbx_descriptors_init(struct sbx_descriptors *descriptors, struct sbx_device *device);
-/** The GPU must be past all frames. Images that outlive it forget their slots. */
+/** Images that outlive the composer lose their slots now; nothing can be drawn any more. */
+void sbx_descriptors_forget_images(struct sbx_descriptors *descriptors);
+/** The GPU must be past all frames. */
 void sbx_descriptors_finish(struct sbx_descriptors *descriptors);
 
 /**

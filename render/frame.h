@@ -41,18 +41,18 @@ struct sbx_record {
 };
 _Static_assert(sizeof(struct sbx_record) == 48, "as the shader has it");
 
-/** The same numbers are in the shader. */
+/** The first four are in the shader, too. */
 enum sbx_record_flags {
 	/** A colour, no texture. */
 	SBX_RECORD_RECT = 1 << 0,
 	/** One texel a pixel, not turned, never outside the texture: an integer fetch does. */
 	SBX_RECORD_PLAIN = 1 << 1,
-	/** Replaces what is below. */
-	SBX_RECORD_REPLACE = 1 << 2,
+	SBX_RECORD_SWAP = 1 << 2,
+	SBX_RECORD_NEAREST = 1 << 3,
+	/** Replaces what is below: so nothing is, and the shader need not know. */
+	SBX_RECORD_REPLACE = 1 << 4,
 	/** `alpha` is not 1. */
-	SBX_RECORD_ALPHA = 1 << 3,
-	SBX_RECORD_SWAP = 1 << 4,
-	SBX_RECORD_NEAREST = 1 << 5,
+	SBX_RECORD_ALPHA = 1 << 5,
 };
 
 /** A part as the shader reads it. */
@@ -79,10 +79,13 @@ struct sbx_layer {
 	int n_boxes;
 	/** Part of the stack of some part. */
 	bool visible;
-	/** A part that shows nothing else can be copied. */
+	/** A part that shows nothing else can be copied, or filled. */
 	bool copyable;
 	/** How many such parts there are, and where their regions begin. */
 	uint32_t n_copies, first_copy;
+	/** A rectangle: the pixels of its largest such part; then where its colour was written. */
+	uint32_t fill_pixels, fill_offset;
+	VkBuffer fill_buffer;
 };
 
 struct sbx_frame {
@@ -126,18 +129,30 @@ struct sbx_plan {
 	bool full;
 };
 
+/**
+ * Draw once with each pipeline. Software devices compile a pipeline when it is first used, in some
+ * 0.1 s, in an emulated machine in seconds: at start-up nobody waits for a frame yet.
+ */
+int sbx_composer_warm_up(struct sbx_composer *composer);
+
 /** Partition, upload and record all of the frame into its batch. 0 or a negative errno. */
 int sbx_frame_record(struct sbx_frame *frame);
 
-/** Whether parts that show only this layer can be copied instead of drawn. */
+/** Whether parts that show only this layer can be copied (or filled) instead of drawn. */
 bool sbx_copy_is_possible(const struct sbx_frame *frame, const struct sbx_record *record,
 	const struct sbx_image *texture);
 /** The layer that `part` is a copy of, or NULL. */
 struct sbx_layer *sbx_copy_layer(struct sbx_frame *frame, const struct sbx_plan *plan,
 	const struct sbx_part *part);
+/** Note that `part` is a copy of `layer`. */
+void sbx_copy_count(struct sbx_layer *layer, const struct sbx_part *part);
+/** Whether parts of this colour can be filled by copies from memory. */
+bool sbx_fill_is_possible(const struct sbx_frame *frame);
+/** Record the fills. 0 or a negative errno. */
+int sbx_fill_record(struct sbx_frame *frame, const struct sbx_plan *plan);
 /**
- * Record the copies of all parts that can be copied, one command for each texture, and a barrier for
- * the dispatch after them. 0 or -ENOMEM.
+ * Record the copies of all parts that can be copied, one command for each texture, the fills, and a
+ * barrier for the dispatch after them. 0 or a negative errno.
  */
 int sbx_copy_record(struct sbx_frame *frame, const struct sbx_plan *plan);
 

@@ -85,7 +85,8 @@ static int replace_buffer(struct sbx_framedata *data, struct sbx_framedata_block
 		}
 	}
 	struct sbx_buffer *buffer = sbx_buffer_create(data->device, block_size(data, need),
-		VK_BUFFER_USAGE_STORAGE_BUFFER_BIT, SBX_BUFFER_UPLOAD, "frame data");
+		VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT, SBX_BUFFER_UPLOAD,
+		"frame data");
 	if (buffer == NULL) {
 		return -ENOMEM;
 	}
@@ -135,6 +136,7 @@ int sbx_framedata_allocate(struct sbx_framedata *data, size_t size,
 	}
 	slice->data = (char *)block->buffer->data + block->used;
 	slice->offset = (uint32_t)block->used;
+	slice->buffer = block->buffer->handle;
 	slice->set = block->set;
 	block->used += (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 	return 0;

@@ -33,8 +33,10 @@ struct sbx_framedata {
 struct sbx_framedata_slice {
 	/** Write here, once, from front to back: it may be write-combined memory. */
 	void *data;
-	/** Where that is in the buffer of `set`, in bytes; a multiple of 16. */
+	/** Where that is in `buffer`, in bytes; a multiple of 16. */
 	uint32_t offset;
+	VkBuffer buffer;
+	/** The shader reads the buffer through this. */
 	VkDescriptorSet set;
 };
 

@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <drm_fourcc.h>
 #include <errno.h>
 #include <linux/magic.h>
@@ -28,20 +29,30 @@ struct import {
 	struct sbx_image *image;
 };
 
+/* "XR24"; the client may have put anything there. */
+static void print_fourcc(uint32_t format, char text[5]) {
+	for (int i = 0; i < 4; i++) {
+		unsigned char c = format >> (8 * i);
+		text[i] = isprint(c) ? c : '?';
+	}
+	text[4] = '\0';
+}
+
 /* Log the one line that says what was wrong; returns `error`. */
 static int refuse(const struct import *import, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 static int refuse(const struct import *import, int error, const char *format, ...) {
 	const struct sbx_dmabuf *dmabuf = import->dmabuf;
-	char reason[256];
+	char reason[256], fourcc[5];
 	va_list args;
 	va_start(args, format);
 	vsnprintf(reason, sizeof(reason), format, args);
 	va_end(args);
-	sbx_log_error("render: cannot import a dma-buf of %ux%u, format 0x%08x, modifier 0x%016llx: %s",
-		dmabuf->width, dmabuf->height, dmabuf->format, (unsigned long long)dmabuf->modifier,
-		reason);
+	print_fourcc(dmabuf->format, fourcc);
+	sbx_log_error("render: cannot import a dma-buf of %ux%u, format %s (0x%08x), modifier 0x%llx: %s",
+		dmabuf->width, dmabuf->height, fourcc, dmabuf->format,
+		(unsigned long long)dmabuf->modifier, reason);
 	return error;
 }
 

@@ -97,7 +97,7 @@ static void plan_parts(struct sbx_frame *frame, struct sbx_plan *plan) {
 	for (size_t i = 0; i < partition->n_parts; i++) {
 		struct sbx_layer *layer = sbx_copy_layer(frame, plan, &partition->parts[i]);
 		if (layer != NULL) {
-			layer->n_copies++;
+			sbx_copy_count(layer, &partition->parts[i]);
 			plan->n_copied++;
 		}
 	}

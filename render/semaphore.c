@@ -158,7 +158,10 @@ void sbx_semaphore_submitted(struct sbx_semaphore *semaphore, bool signal, uint6
 
 /* 0, or -EBADF, -EINVAL, -ENOTTY: drivers take any fd for a sync_file and fail when it is too late. */
 static int check_sync_file(int fd) {
-	int ret = fd == -1 ? 0 : sbx_fence_status(fd, NULL);
+	if (fd < 0) {
+		return fd == -1 ? 0 : -EBADF;
+	}
+	int ret = sbx_fence_status(fd, NULL);
 	return ret < 0 ? ret : 0;
 }
 
@@ -218,15 +221,13 @@ static int check_export(const struct sbx_semaphore *semaphore, enum sbx_semaphor
 	if ((semaphore->exportable & BIT(type)) == 0) {
 		return caps.export ? -EINVAL : -ENOTSUP;
 	}
+	// VUID-VkSemaphoreGetFdInfoKHR-handleType-03254: a copy needs a signal that was submitted here.
+	if (type == SBX_SEMAPHORE_SYNC_FD) {
+		return semaphore->imported || !semaphore->pending ? -EINVAL : 0;
+	}
 	// VUID-VkSemaphoreGetFdInfoKHR-semaphore-01133
-	if (semaphore->imported && (semaphore->imported_as != type || !caps.reexport)) {
-		return -EINVAL;
-	}
-	// VUID-VkSemaphoreGetFdInfoKHR-handleType-03254: a copy of nothing is an error.
-	if (type == SBX_SEMAPHORE_SYNC_FD && !semaphore->pending) {
-		return -EINVAL;
-	}
-	return 0;
+	bool foreign = semaphore->imported && semaphore->imported_as != type;
+	return foreign || (semaphore->imported && !caps.reexport) ? -EINVAL : 0;
 }
 
 int sbx_semaphore_export(struct sbx_semaphore *semaphore, enum sbx_semaphore_fd type, int *fd) {

@@ -93,7 +93,8 @@ int sbx_semaphore_import(struct sbx_semaphore *semaphore, enum sbx_semaphore_fd 
  * (-EINVAL otherwise, nothing is asked of the driver), -1 means already signalled, and afterwards it
  * is as if waited for. On a device with caps.export_blocks the call waits for the GPU.
  *
- * -EINVAL: also what it was not created for, and an imported payload that the device cannot pass on;
+ * -EINVAL also: what it was not created for; an imported sync_file (duplicate the fd before importing
+ * it) or one shared as OPAQUE_FD as SYNC_FD; an imported OPAQUE_FD that the device cannot pass on.
  * -ENOTSUP: the device has no such export; -EMFILE, -ENOMEM, -EIO; -ENODEV: the device is lost.
  */
 int sbx_semaphore_export(struct sbx_semaphore *semaphore, enum sbx_semaphore_fd type, int *fd);

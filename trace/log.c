@@ -43,6 +43,12 @@ void sbx_log_set_default(sbx_log_func func) {
 	fallback = func;
 }
 
+void sbx_log_set_default_verbosity(enum sbx_log_level level) {
+	if (!verbosity_known) {
+		verbosity = level;
+	}
+}
+
 void sbx_log(enum sbx_log_level level, const char *format, ...) {
 	if (!verbosity_known) {
 		read_environment();

@@ -18,6 +18,12 @@ void sbx_log(enum sbx_log_level level, const char *format, ...)
  */
 void sbx_log_set_default(sbx_log_func func);
 
+/**
+ * The verbosity where neither SIGNALBOX_LOG nor sbx_log_init() says one. Has no effect after the first
+ * message.
+ */
+void sbx_log_set_default_verbosity(enum sbx_log_level level);
+
 #define sbx_log_error(...) sbx_log(SBX_LOG_ERROR, __VA_ARGS__)
 #define sbx_log_info(...) sbx_log(SBX_LOG_INFO, __VA_ARGS__)
 #define sbx_log_debug(...) sbx_log(SBX_LOG_DEBUG, __VA_ARGS__)

@@ -304,10 +304,14 @@ static void handle_presented(void *data, struct wp_presentation_feedback *feedba
 	uint64_t shown_ns = seconds * 1000000000 + nanoseconds;
 	wp_presentation_feedback_destroy(feedback);
 	client->presented++;
-	if (shown_ns >= ready->at_ns) {
-		series_add(&client->displays, shown_ns - ready->at_ns);
-	} else {
+	/*
+	 * A flip is dated to the refresh it belongs to, which on a virtual display may have begun just
+	 * before the frame was ready.
+	 */
+	if (shown_ns + refresh < ready->at_ns) {
 		client->early_shows++;
+	} else {
+		series_add(&client->displays, shown_ns > ready->at_ns ? shown_ns - ready->at_ns : 0);
 	}
 }
 

@@ -146,6 +146,20 @@ static int handle_child_signal(int number, void *data) {
 	return 0;
 }
 
+/*
+ * The event loop takes these from a file descriptor and blocks them in this thread. Drivers start
+ * threads of their own, which must have them blocked from the first, or the kernel gives a signal
+ * to one of those and it ends us.
+ */
+static void block_signals(void) {
+	sigset_t signals;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+}
+
 static bool watch_signals(struct program *program) {
 	struct wl_event_loop *loop = program->tiny.loop;
 	struct wl_event_source **sources = program->sources;
@@ -164,7 +178,6 @@ static bool watch_signals(struct program *program) {
 static bool start_command(struct command *command) {
 	command->pid = fork();
 	if (command->pid == 0) {
-		/* The event loop takes signals from a file descriptor and has blocked them here. */
 		sigset_t none;
 		sigemptyset(&none);
 		sigprocmask(SIG_SETMASK, &none, NULL);
@@ -208,6 +221,7 @@ int main(int argc, char *argv[]) {
 		return 2;
 	}
 	wlr_log_init(program.verbosity, NULL);
+	block_signals();
 	int status = run(&program);
 	for (size_t i = 0; i < sizeof(program.sources) / sizeof(program.sources[0]); i++) {
 		if (program.sources[i] != NULL) {

@@ -6,6 +6,7 @@
 #include <wlr/backend.h>
 #include <wlr/render/allocator.h>
 #include <wlr/render/wlr_renderer.h>
+#include <wlr/render/wlr_texture.h>
 #include <wlr/types/wlr_alpha_modifier_v1.h>
 #include <wlr/types/wlr_compositor.h>
 #include <wlr/types/wlr_data_control_v1.h>
@@ -99,6 +100,21 @@ static void offer_explicit_sync(struct tiny *tiny) {
 	}
 }
 
+/*
+ * Whether a client's dma-buf is any good is best asked of who will draw it, while the client can
+ * still be told. Without this wlroots only asks the DRM device to import it, and what the renderer
+ * cannot use (another number of planes, a stride shorter than a row) stays a black window.
+ */
+static bool check_dmabuf(struct wlr_dmabuf_attributes *attributes, void *data) {
+	struct tiny *tiny = data;
+	struct wlr_texture *texture = wlr_texture_from_dmabuf(tiny->renderer, attributes);
+	if (texture == NULL) {
+		return false;
+	}
+	wlr_texture_destroy(texture);
+	return true;
+}
+
 /* Buffers in the memory of the CPU always, in that of the GPU where the renderer takes them. */
 static bool offer_buffers(struct tiny *tiny) {
 	if (!wlr_renderer_init_wl_shm(tiny->renderer, tiny->display)) {
@@ -111,6 +127,7 @@ static bool offer_buffers(struct tiny *tiny) {
 		if (dmabuf == NULL) {
 			return false;
 		}
+		wlr_linux_dmabuf_v1_set_check_dmabuf_callback(dmabuf, check_dmabuf, tiny);
 		wlr_scene_set_linux_dmabuf_v1(tiny->scene, dmabuf);
 	}
 	wlr_single_pixel_buffer_manager_v1_create(tiny->display);

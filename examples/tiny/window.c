@@ -12,6 +12,7 @@
 
 #define BORDER 2
 #define GAP 16 /* around a new window */
+#define BOUNDS_SINCE 4 /* version of xdg_toplevel */
 
 static const float border_color[4] = { 0.18f, 0.22f, 0.30f, 1 };
 static const float border_focused_color[4] = { 0.95f, 0.65f, 0.15f, 1 };
@@ -307,14 +308,25 @@ static void handle_unmap(struct wl_listener *listener, void *data) {
 	tiny_pointer_refresh(tiny);
 }
 
+static void suggest_bounds(struct tiny_window *window) {
+	struct tiny *tiny = window->tiny;
+	struct tiny_output *output = tiny_output_at(tiny, tiny->cursor->x, tiny->cursor->y);
+	if (output != NULL && wl_resource_get_version(window->toplevel->resource) >=
+			BOUNDS_SINCE) {
+		wlr_xdg_toplevel_set_bounds(window->toplevel, output->usable.width - 2 * GAP,
+			output->usable.height - 2 * GAP);
+	}
+}
+
 static void handle_commit(struct wl_listener *listener, void *data) {
 	struct tiny_window *window = wl_container_of(listener, window, commit);
 	struct wlr_xdg_surface *base = window->toplevel->base;
 	if (base->initial_commit) {
-		/* 0x0: the client chooses; one that wants to fill an output is told at once. */
+		/* 0x0: the client chooses. */
 		wlr_xdg_toplevel_set_wm_capabilities(window->toplevel,
 			WLR_XDG_TOPLEVEL_WM_CAPABILITIES_MAXIMIZE |
 			WLR_XDG_TOPLEVEL_WM_CAPABILITIES_FULLSCREEN);
+		suggest_bounds(window);
 		wlr_xdg_toplevel_set_size(window->toplevel, 0, 0);
 		return;
 	}

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct wl_event_loop;
 struct wlr_backend;
 struct wlr_renderer;
 
@@ -28,15 +29,25 @@ struct sbx_renderer_options {
 	const char *device;
 	/**
 	 * The path of the DRM node whose syncobjs are used ("/dev/dri/renderD128"). It need not belong
-	 * to the Vulkan device. NULL: the environment variable SIGNALBOX_DRM_NODE; without that the
-	 * backend's node, then the Vulkan device's, then the first node with syncobj timelines.
-	 * Borrowed during the call.
+	 * to the Vulkan device. NULL: the environment variable SIGNALBOX_DRM_NODE or wlroots'
+	 * WLR_RENDER_DRM_DEVICE; without those the backend's node, then the Vulkan device's, then the first node with syncobj timelines.
+	 * One that is named but cannot be opened is an error. Borrowed during the call.
 	 */
 	const char *drm_node;
 	/** Turn the Vulkan validation layers on, with synchronization validation. */
 	bool validation;
-	/** Do without syncobjs: features.timeline stays false, only implicit sync is served. */
+	/**
+	 * Do without syncobjs: features.timeline stays false, only implicit sync is served. The
+	 * environment variable WLR_RENDER_NO_EXPLICIT_SYNC=1, known from wlroots, does it too.
+	 */
 	bool no_explicit_sync;
+	/**
+	 * The event loop from which events.lost is emitted. NULL: that of the backend's outputs; where
+	 * the backend has announced none since the renderer was created, events.lost is emitted by the
+	 * next wlr_renderer_begin_buffer_pass(), before that returns NULL. Lent until the backend or the
+	 * renderer is destroyed.
+	 */
+	struct wl_event_loop *event_loop;
 };
 
 /**
@@ -49,8 +60,17 @@ struct sbx_renderer_options {
  * A machine without syncobj timelines gives a renderer whose features.timeline is false, and one
  * line that says so.
  *
- * Destroyed with wlr_renderer_destroy(). Textures must be destroyed first. Like all of wlroots, it
- * is to be used on the thread of the compositor's event loop only.
+ * The renderer keeps to wlroots' interface; what it does beyond that:
+ * - A texture whose wait_point cannot be waited for is left out of the pass, the rest is drawn; where
+ *   the reason is a lack of memory or file descriptors, wlr_render_pass_submit() returns false instead
+ *   (at most once a second), so that the output keeps its previous frame.
+ * - When wlr_render_pass_submit() returns false, signal_point is signalled all the same, as soon as
+ *   nothing of the pass runs any more: nobody waits for ever.
+ * - events.lost is emitted once, never inside a pass. (Destroy the renderer after it, from an idle
+ *   callback for instance: wlroots does not allow it in the handler.)
+ *
+ * Destroyed with wlr_renderer_destroy(), which destroys textures that are left, too: they must not be
+ * used after it. Like all of wlroots, it is to be used on the thread of the compositor's event loop only.
  */
 SBX_API struct wlr_renderer *sbx_renderer_create(struct wlr_backend *backend,
 	const struct sbx_renderer_options *options);

@@ -2,7 +2,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include "harness/buffers.h"
+#include "harness/vgem.h"
 #include "harness/vulkan.h"
+#include "render/instance.h"
 #include "trace/log.h"
 
 #define MAX_LINES 512
@@ -11,6 +15,7 @@ static char *lines[MAX_LINES];
 static enum sbx_log_level levels[MAX_LINES];
 static size_t n_lines;
 static unsigned fds_before;
+static bool hushed;
 
 /* What validation says must be seen even when a test reads the log for something else. */
 static unsigned complaints;
@@ -20,7 +25,7 @@ static void remember(enum sbx_log_level level, const char *format, va_list args)
 	if (vasprintf(&line, format, args) < 0) {
 		return;
 	}
-	if (level <= SBX_LOG_INFO || getenv("SIGNALBOX_LOG") != NULL) {
+	if (!hushed && (level <= SBX_LOG_ERROR || getenv("SIGNALBOX_LOG") != NULL)) {
 		fprintf(stderr, "    %s\n", line);
 	}
 	if (strstr(line, "vulkan validation") != NULL || strstr(line, "signalbox bug") != NULL) {
@@ -56,6 +61,10 @@ unsigned log_errors(void) {
 	return count;
 }
 
+void log_hush(void) {
+	hushed = true;
+}
+
 unsigned open_fd_count(void) {
 	unsigned count = 0;
 	DIR *dir = opendir("/proc/self/fd");
@@ -73,6 +82,10 @@ bool in_lab(void) {
 	return lab != NULL && strcmp(lab, "1") == 0;
 }
 
+void vulkan_forgive(void) {
+	complaints = 0;
+}
+
 struct sbx_device *vulkan_open(void) {
 	const struct sbx_device_options options = {
 		.name = getenv("SIGNALBOX_DEVICE") != NULL ? NULL : "software",
@@ -87,6 +100,7 @@ int vulkan_setup(void **state) {
 	sbx_log_init(SBX_LOG_DEBUG, remember);
 	log_forget();
 	complaints = 0;
+	hushed = false;
 	fds_before = open_fd_count();
 	struct sbx_device *device = vulkan_open();
 	*state = device;
@@ -115,6 +129,40 @@ int vulkan_teardown(void **state) {
 	return complaints > 0 || fds != fds_before ? -1 : 0;
 }
 
+static bool have_lab_devices(void) {
+	struct test_buffer buffer;
+	int vgem_fd = vgem_open();
+	int ret = test_buffer_udmabuf(4096, &buffer);
+	if (vgem_fd >= 0) {
+		close(vgem_fd);
+	}
+	if (ret == 0) {
+		test_buffer_finish(&buffer);
+	}
+	return vgem_fd >= 0 && ret == 0;
+}
+
+int vulkan_main_lab(int argc, char *argv[], const char *name, const struct CMUnitTest *host,
+		size_t host_count, const struct CMUnitTest *lab, size_t lab_count) {
+	if (argc < 2 || strcmp(argv[1], "lab") != 0) {
+		return vulkan_main(name, host, host_count);
+	}
+	if (!in_lab() && !have_lab_devices()) {
+		fprintf(stderr, "skipped: needs /dev/udmabuf and vgem\n");
+		return 77;
+	}
+	return vulkan_main(name, lab, lab_count);
+}
+
+/*
+ * An instance that stays open keeps the loader from unloading drivers and layers after every test and
+ * loading them again: in the lab VM that takes seconds.
+ */
+static void keep_loaded(struct sbx_instance *instance) {
+	static unsigned messages;
+	sbx_instance_create(getenv("SIGNALBOX_NO_VALIDATION") == NULL, &messages, instance);
+}
+
 int vulkan_main(const char *name, const struct CMUnitTest *tests, size_t count) {
 	char *list = sbx_device_list();
 	bool none = list == NULL || strncmp(list, "no Vulkan", 9) == 0 || list[0] == '0';
@@ -123,5 +171,9 @@ int vulkan_main(const char *name, const struct CMUnitTest *tests, size_t count) 
 		fprintf(stderr, "skipped: there is no Vulkan device\n");
 		return 77;
 	}
-	return _cmocka_run_group_tests(name, tests, count, NULL, NULL);
+	struct sbx_instance instance;
+	keep_loaded(&instance);
+	int ret = _cmocka_run_group_tests(name, tests, count, NULL, NULL);
+	sbx_instance_finish(&instance);
+	return ret;
 }

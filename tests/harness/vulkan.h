@@ -30,6 +30,18 @@ int vulkan_teardown(void **state);
 int vulkan_main(const char *name, const struct CMUnitTest *tests, size_t count);
 #define VULKAN_MAIN(name, tests) vulkan_main(name, tests, sizeof(tests) / sizeof((tests)[0]))
 
+/**
+ * main() of a test program whose argument "lab" chooses the cases that need dma-bufs and vgem: skipped
+ * where there are none, unless this is the lab.
+ */
+int vulkan_main_lab(int argc, char *argv[], const char *name, const struct CMUnitTest *host,
+	size_t host_count, const struct CMUnitTest *lab, size_t lab_count);
+#define VULKAN_MAIN_LAB(argc, argv, name, host, lab) vulkan_main_lab(argc, argv, name, host, \
+	sizeof(host) / sizeof((host)[0]), lab, sizeof(lab) / sizeof((lab)[0]))
+
+/** This test provoked a "signalbox bug:" line (or a validation message) on purpose. */
+void vulkan_forgive(void);
+
 /** A second device besides the test's, or NULL. sbx_device_destroy() it. */
 struct sbx_device *vulkan_open(void);
 
@@ -39,6 +51,9 @@ void log_forget(void);
 unsigned log_count(const char *text);
 /** How many lines at error level there were. */
 unsigned log_errors(void);
+
+/** Do not print the lines that follow: what a control provokes is no news. Until the next setup. */
+void log_hush(void);
 
 /** How many fds this process has open. */
 unsigned open_fd_count(void);

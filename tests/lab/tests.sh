@@ -50,7 +50,9 @@ vm_options_of() { # SCRIPT
 e2e_groups() { # OPTIONS
 	local script normal=() sanitizers=()
 	for script in tests/e2e/*.sh; do
-		[ -x "$script" ] && [ "$(vm_options_of "$script")" = "$1" ] || continue
+		if [ ! -x "$script" ] || [ "$(vm_options_of "$script")" != "$1" ]; then
+			continue
+		fi
 		normal+=("$script")
 		! grep -q '^# dev: sanitizers too' "$script" || sanitizers+=("$script")
 	done

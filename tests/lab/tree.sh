@@ -227,10 +227,12 @@ keep_downloads() {
 }
 
 run_mmdebstrap() { # TARGET MIRROR [OPTION]...
-	local target=$1 mirror=$2 options=() own=() started=$SECONDS
+	local target=$1 mirror=$2 options=() own started=$SECONDS
 	shift 2
-	# What a hook mounts must not outlive it.
-	[ "$(id -u)" -ne 0 ] || own=(unshare --mount --)
+	# What a hook mounts, and whatever apt runs, must not outlive this script. An ordinary
+	# user's mmdebstrap makes namespaces of its own: there it is the process group.
+	own=(setsid)
+	[ "$(id -u)" -ne 0 ] || own=(unshare --mount --pid --fork --kill-child --mount-proc --)
 	mapfile -t options < <(mmdebstrap_options; keep_downloads)
 	remove_tree "$target"
 	"${own[@]}" mmdebstrap "${options[@]}" "$@" "$suite" "$target" "$mirror" \
@@ -238,6 +240,10 @@ run_mmdebstrap() { # TARGET MIRROR [OPTION]...
 	maker=$!
 	show_progress "$maker" "$started"
 	wait "$maker"
+}
+
+stop_maker() {
+	[ -z "${maker-}" ] || kill -KILL -- "-$maker" "$maker" 2>/dev/null || :
 }
 
 remove_tree() { # PATH
@@ -298,7 +304,7 @@ ensure_tree() {
 	fi
 	if [ ! -d "$tree" ]; then
 		: >"$log"
-		trap 'kill "${maker:-0}" 2>/dev/null || :' EXIT
+		trap stop_maker EXIT
 		make_tree "$tree"
 		trap - EXIT
 		touch "$tree.used"
@@ -323,7 +329,8 @@ remove_all_trees() {
 	exec 7>&-
 }
 
-# Runs a command in the tree, in the checkout; the git folder it belongs to is there too.
+# Runs a command in the tree, in the checkout; the git folder it belongs to is there too, and
+# the session's sockets for what runs nested.
 in_tree() { # [--bind DIR]... COMMAND...
 	local git binds=(--bind "$root")
 	git=$(git -C "$root" rev-parse --path-format=absolute --git-common-dir 2>/dev/null) || git=
@@ -331,9 +338,10 @@ in_tree() { # [--bind DIR]... COMMAND...
 	'' | "$root"/*) ;;
 	*) binds+=(--bind "$git") ;;
 	esac
+	[ ! -d "${XDG_RUNTIME_DIR-}" ] || binds+=(--bind "$XDG_RUNTIME_DIR")
 	while [ "$1" = --bind ]; do
 		binds+=(--bind "$2")
 		shift 2
 	done
-	"$lab/enter" "$tree" "${binds[@]}" -- "$@"
+	setpriv --pdeathsig TERM "$lab/enter" "$tree" "${binds[@]}" -- "$@"
 }

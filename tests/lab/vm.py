@@ -22,6 +22,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import zlib
 
@@ -263,7 +264,7 @@ def same_file(a, b):
         return False
 
 
-def tail(path, lines=15):
+def tail(path, lines=30):
     try:
         with open(path, errors='replace') as file:
             return ''.join(file.readlines()[-lines:]).strip()
@@ -407,11 +408,14 @@ def run(options, folder):
     kernel, initramfs = newest_kernel(), os.path.join(folder, 'initramfs')
     write_initramfs(initramfs, kernel, guest_environment(options), guest_command(options))
     machine = Machine(options, folder)
+    terminal = termios.tcgetattr(0) if options.interactive else None
     try:
         machine.start(kernel, initramfs)
         status = serve(machine, deadline)
     finally:
         machine.stop()
+        if terminal:
+            termios.tcsetattr(0, termios.TCSANOW, terminal)
         console = '\n'.join(line for line in tail(machine.console).splitlines()
                             if not line.endswith('reboot: Power down'))
         if console:

@@ -9,6 +9,8 @@
 
 /** pixman's colours and masks have 16 bits; there may be one or two in each of a dozen layers. */
 #define PIXMAN_SLACK 1e-4f
+/** What floats lose; far below half a step of any format here. */
+#define ROUNDING 1e-5f
 
 static const int cosine[] = { 1, 0, -1, 0 }, sine[] = { 0, 1, 0, -1 };
 
@@ -244,12 +246,13 @@ float *oracle_pixman(const struct oracle_scene *scene) {
 }
 
 static bool check_pixel(const struct oracle_image *actual, int x, int y,
-		const float low[static 4], const float high[static 4], float steps, float slack,
+		const float low[static 4], const float high[static 4], bool exact, float slack,
 		struct oracle_difference *difference) {
 	float rgba[4];
 	oracle_image_get(actual, x, y, rgba);
 	for (int c = 0; c < 4; c++) {
-		float allowed = oracle_format_step(actual->format, c, high[c]) * steps + slack;
+		float step = oracle_format_step(actual->format, c, high[c]);
+		float allowed = exact ? ROUNDING : step + ROUNDING + slack;
 		float value = actual->format->bits[c] == 0 ? high[c] : rgba[c];
 		if (!(value >= low[c] - allowed && value <= high[c] + allowed)) {
 			*difference = (struct oracle_difference){ x, y, c, value, low[c], high[c], allowed };
@@ -260,12 +263,12 @@ static bool check_pixel(const struct oracle_image *actual, int x, int y,
 }
 
 bool oracle_compare(const struct oracle_scene *scene, const struct oracle_pixel *reference,
-		const struct oracle_image *actual, float steps, struct oracle_difference *difference) {
+		const struct oracle_image *actual, float slack, struct oracle_difference *difference) {
 	for (int y = 0; y < scene->target->height; y++) {
 		for (int x = 0; x < scene->target->width; x++) {
 			const struct oracle_pixel *pixel = &reference[y * scene->target->width + x];
-			if (!check_pixel(actual, x, y, pixel->low, pixel->high, pixel->exact ? 0 : steps,
-					1e-5f, difference)) {
+			if (!check_pixel(actual, x, y, pixel->low, pixel->high, pixel->exact, slack,
+					difference)) {
 				return false;
 			}
 		}
@@ -274,14 +277,14 @@ bool oracle_compare(const struct oracle_scene *scene, const struct oracle_pixel 
 }
 
 bool oracle_compare_pixman(const struct oracle_scene *scene, const struct oracle_pixel *reference,
-		const float *pixman, const struct oracle_image *actual, float steps,
+		const float *pixman, const struct oracle_image *actual,
 		struct oracle_difference *difference) {
 	for (int y = 0; y < scene->target->height; y++) {
 		for (int x = 0; x < scene->target->width; x++) {
 			size_t i = (size_t)(y * scene->target->width + x);
 			bool known = memcmp(reference[i].low, reference[i].high, sizeof(reference[i].low)) == 0;
 			if (known && !check_pixel(actual, x, y, &pixman[4 * i], &pixman[4 * i],
-					reference[i].exact ? 0 : steps, PIXMAN_SLACK, difference)) {
+					reference[i].exact, PIXMAN_SLACK, difference)) {
 				return false;
 			}
 		}

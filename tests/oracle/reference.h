@@ -42,15 +42,15 @@ struct oracle_difference {
 };
 
 /**
- * Compare. `steps` is what is allowed at a blended pixel, in steps of the target's format (1: within
- * 1/255). Exact pixels must be equal. True: no difference; else *difference is the first.
+ * Compare. At a blended pixel one step of the target's format is allowed (1/255 for 8 bits) and `slack`
+ * besides. Exact pixels must be equal. True: no difference; else *difference is the first.
  */
 bool oracle_compare(const struct oracle_scene *scene, const struct oracle_pixel *reference,
-	const struct oracle_image *actual, float steps, struct oracle_difference *difference);
+	const struct oracle_image *actual, float slack, struct oracle_difference *difference);
 
 /** Against pixman, where the reference knows one answer only. */
 bool oracle_compare_pixman(const struct oracle_scene *scene, const struct oracle_pixel *reference,
-	const float *pixman, const struct oracle_image *actual, float steps,
+	const float *pixman, const struct oracle_image *actual,
 	struct oracle_difference *difference);
 
 #endif

@@ -1,57 +1,494 @@
 #include <drm_fourcc.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
 #include "harness/buffers.h"
+#include "harness/vgem.h"
 #include "harness/vulkan.h"
+#include "harness/vulkan_fault.h"
+#include "render/batch.h"
 #include "render/format.h"
 #include "render/image.h"
 
 #define SECOND 1000000000ull
+#define BOTH (SBX_FORMAT_SAMPLE | SBX_FORMAT_STORE)
 
-static void test_probe(void **state) {
+static const struct sbx_format *xrgb(void) {
+	return sbx_format_from_drm(DRM_FORMAT_XRGB8888);
+}
+
+static void clear(struct sbx_image *image, float value) {
+	struct sbx_batch *batch = sbx_batch_begin(image->device);
+	const VkClearColorValue color = { .float32 = { value, value, value, value } };
+	const VkImageSubresourceRange range = {
+		.aspectMask = VK_IMAGE_ASPECT_COLOR_BIT, .levelCount = 1, .layerCount = 1,
+	};
+	assert_int_equal(sbx_batch_use_target(batch, image), 0);
+	sbx_batch_flush_barriers(batch);
+	image->device->vk.vkCmdClearColorImage(sbx_batch_commands(batch), image->handle,
+		VK_IMAGE_LAYOUT_GENERAL, &color, 1, &range);
+	assert_int_equal(sbx_batch_submit(batch, NULL, NULL), 0);
+}
+
+static void test_create(void **state) {
 	struct sbx_device *device = *state;
-	char *report = sbx_device_report(device);
-	fputs(report, stderr);
-	free(report);
-	size_t n;
-	const struct sbx_format *all = sbx_format_all(&n);
-	for (size_t i = 0; i < n; i++) {
-		struct sbx_modifier *m;
-		int c = sbx_format_modifiers(device, &all[i], &m);
-		fprintf(stderr, "%.4s own %x mods %d: ", (char *)&all[i].drm, sbx_format_uses(device, &all[i]), c);
-		for (int k = 0; k < c; k++) fprintf(stderr, "%llx uses %x planes %u max %u; ", (long long)m[k].modifier, m[k].uses, m[k].planes, m[k].max_width);
-		fputs("\n", stderr);
-		free(m);
-	}
-	uint32_t sizes[][3] = { {64,64,256}, {100,100,400}, {100, 100, 404}, {33,7,132}, {33,7,33*4+4}, {1,1,4}, {1023, 5, 4092}, {1024,768,4096} };
-	for (size_t i = 0; i < 8; i++) {
-		uint32_t *s = sizes[i];
-		struct test_buffer b;
-		int ret = test_buffer_udmabuf(s[2] * s[1], &b);
-		fprintf(stderr, "udmabuf %d\n", ret);
-		if (ret < 0) continue;
-		struct sbx_dmabuf d = test_buffer_describe(&b, DRM_FORMAT_XRGB8888, s[0], s[1], s[2]);
-		struct sbx_image *image = NULL;
-		ret = sbx_image_import_dmabuf(device, &d, SBX_FORMAT_SAMPLE | SBX_FORMAT_STORE, &image);
-		fprintf(stderr, "%ux%u %u -> %d\n", s[0], s[1], s[2], ret);
-		if (image) {
-			for (size_t k = 0; k < b.size; k++) ((uint8_t*)b.data)[k] = k * 7 + k / 256;
-			uint8_t *seen = malloc(s[0]*4*s[1]);
-			pixman_box32_t box = {0,0,s[0],s[1]};
-			fprintf(stderr, "read %d\n", sbx_image_read(image, &box, seen, s[0]*4, -1, 10*SECOND));
-			for (unsigned y = 0; y < s[1]; y++) if (memcmp(seen + y*s[0]*4, (char*)b.data + y*s[2], s[0]*4)) { fprintf(stderr, "differ row %u\n", y); break; }
-			free(seen);
+	uint32_t max = device->caps.max_image_size;
+	struct sbx_image *image = sbx_image_create(device, xrgb(), 17, 3, BOTH);
+	assert_non_null(image);
+	assert_true(image->sample_view != VK_NULL_HANDLE && image->store_view != VK_NULL_HANDLE);
+	assert_false(image->foreign);
+	sbx_image_destroy(image);
+	sbx_image_destroy(NULL);
+	image = sbx_image_create(device, xrgb(), 1, 1, SBX_FORMAT_SAMPLE);
+	assert_true(image->store_view == VK_NULL_HANDLE);
+	sbx_image_destroy(image);
+	assert_int_equal(log_errors(), 0);
+
+	assert_null(sbx_image_create(device, xrgb(), 0, 5, BOTH));
+	assert_null(sbx_image_create(device, xrgb(), 5, 0, BOTH));
+	assert_null(sbx_image_create(device, xrgb(), max + 1, 1, BOTH));
+	assert_null(sbx_image_create(device, xrgb(), 1, UINT32_MAX, BOTH));
+	assert_null(sbx_image_create(device, xrgb(), 1, 1, 0));
+	// its channels would have to be turned round on the way out
+	assert_null(sbx_image_create(device, sbx_format_from_drm(DRM_FORMAT_RGBX8888), 1, 1, BOTH));
+	assert_int_equal(log_errors(), 6);
+}
+
+static unsigned released;
+
+static void on_released(struct sbx_image *image, void *data) {
+	assert_ptr_equal(data, &released);
+	assert_int_equal(image->sample_slot, 42);
+	released++;
+}
+
+static void test_released(void **state) {
+	struct sbx_device *device = *state;
+	released = 0;
+	for (int used = 0; used < 2; used++) {
+		struct sbx_image *image = sbx_image_create(device, xrgb(), 64, 64, BOTH);
+		image->released = on_released;
+		image->released_data = &released;
+		image->sample_slot = 42;
+		if (used) {
+			clear(image, 1.0f);
 		}
 		sbx_image_destroy(image);
-		test_buffer_finish(&b);
+	}
+	assert_uint_in_range(released, 1, 2);
+	assert_int_equal(sbx_device_wait(device, device->submitted, 5 * SECOND), 0);
+	assert_int_equal(released, 2);
+}
+
+static void expect_read(struct sbx_image *image, pixman_box32_t box, uint32_t stride, int error) {
+	uint32_t data[64] = {0};
+	assert_int_equal(sbx_image_read(image, &box, data, stride, -1, 5 * SECOND), error);
+}
+
+static void test_read(void **state) {
+	struct sbx_device *device = *state;
+	struct sbx_image *image = sbx_image_create(device, xrgb(), 8, 6, BOTH);
+	uint32_t pixels[8 * 6], seen[3 * 5];
+	for (uint32_t i = 0; i < 48; i++) {
+		pixels[i] = 0x01020304 * i;
+	}
+	assert_int_equal(sbx_image_write(image, pixels, 32, NULL), 0);
+	memset(seen, 0xee, sizeof(seen));
+	const pixman_box32_t box = { 5, 2, 8, 5 };
+	assert_int_equal(sbx_image_read(image, &box, seen, 20, -1, 5 * SECOND), 0);
+	for (int y = 0; y < 3; y++) {
+		assert_memory_equal(&seen[5 * y], &pixels[8 * (y + 2) + 5], 12);
+		// nothing is written between the rows
+		assert_int_equal(seen[5 * y + 4], 0xeeeeeeee);
+	}
+	log_forget();
+	expect_read(image, (pixman_box32_t){ 0, 0, 9, 1 }, 36, -EINVAL);
+	expect_read(image, (pixman_box32_t){ -1, 0, 3, 1 }, 36, -EINVAL);
+	expect_read(image, (pixman_box32_t){ 3, 0, 3, 1 }, 36, -EINVAL);
+	expect_read(image, (pixman_box32_t){ 0, 5, 8, 7 }, 36, -EINVAL);
+	expect_read(image, (pixman_box32_t){ 0, 0, 8, 1 }, 31, -EINVAL);
+	assert_int_equal(log_errors(), 5);
+	sbx_image_destroy(image);
+}
+
+static int op_create(struct sbx_device *device, void *data) {
+	struct sbx_image *image = sbx_image_create(device, xrgb(), 16, 16, BOTH);
+	sbx_image_destroy(image);
+	return image != NULL ? 0 : -ENOMEM;
+}
+
+static int op_read(struct sbx_device *device, void *data) {
+	const pixman_box32_t box = { 0, 0, 4, 4 };
+	uint32_t pixels[16];
+	return sbx_image_read(data, &box, pixels, 16, -1, 5 * SECOND);
+}
+
+static void test_faults(void **state) {
+	struct sbx_device *device = *state;
+	assert_true(vulkan_each_call_fails(device, VK_ERROR_OUT_OF_DEVICE_MEMORY, op_create, NULL) >= 5);
+	struct sbx_image *image = sbx_image_create(device, xrgb(), 16, 16, BOTH);
+	assert_true(vulkan_each_call_fails(device, VK_ERROR_OUT_OF_HOST_MEMORY, op_read, image) >= 5);
+	assert_int_equal(op_read(device, image), 0);
+	sbx_image_destroy(image);
+}
+
+/* A target whose content is ours to check in memory: dumb buffers and udmabufs. */
+static void check_buffer(struct sbx_device *device, struct test_buffer *buffer, uint32_t width,
+		uint32_t height, uint32_t stride, uint32_t offset) {
+	struct sbx_dmabuf dmabuf = test_buffer_describe(buffer, DRM_FORMAT_XRGB8888, width, height,
+		stride);
+	dmabuf.offset[0] = offset;
+	struct sbx_image *image = NULL;
+	uint8_t *first = (uint8_t *)buffer->data + offset;
+	assert_int_equal(sbx_image_import_dmabuf(device, &dmabuf, BOTH, &image), 0);
+	assert_true(image->foreign);
+	test_buffer_begin_access(buffer);
+	memset(buffer->data, 0x55, buffer->size);
+	for (uint32_t y = 0; y < height; y++) {
+		memset(first + (size_t)y * stride, y, width * 4);
+	}
+	test_buffer_end_access(buffer);
+
+	uint8_t *seen = malloc((size_t)width * height * 4);
+	const pixman_box32_t box = { 0, 0, width, height };
+	assert_int_equal(sbx_image_read(image, &box, seen, width * 4, -1, 5 * SECOND), 0);
+	for (uint32_t y = 0; y < height; y++) {
+		assert_int_equal(seen[(size_t)y * width * 4], y & 0xff);
+		assert_int_equal(seen[(size_t)(y + 1) * width * 4 - 1], y & 0xff);
+	}
+	free(seen);
+
+	clear(image, 1.0f);
+	assert_int_equal(sbx_device_wait(device, device->submitted, 5 * SECOND), 0);
+	test_buffer_begin_access(buffer);
+	for (uint32_t y = 0; y < height; y++) {
+		assert_int_equal(first[(size_t)y * stride], 0xff);
+		assert_int_equal(first[(size_t)y * stride + width * 4 - 1], 0xff);
+		// what lies between the rows is not ours
+		if (stride > width * 4) {
+			assert_int_equal(first[(size_t)y * stride + width * 4], 0x55);
+		}
+	}
+	test_buffer_end_access(buffer);
+	sbx_image_destroy(image);
+}
+
+static void test_import_udmabuf(void **state) {
+	static const uint32_t sizes[][4] = {
+		{ 64, 64, 256, 0 }, { 100, 30, 400, 0 }, { 100, 30, 404, 0 }, { 33, 7, 136, 0 },
+		{ 1, 1, 4, 0 }, { 1, 1000, 4, 0 }, { 1000, 1, 4000, 0 }, { 64, 16, 512, 4096 },
+		{ 64, 16, 256, 8192 },
+	};
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		const uint32_t *size = sizes[i];
+		struct test_buffer buffer;
+		assert_int_equal(test_buffer_udmabuf(size[3] + (size_t)size[1] * size[2] + 64, &buffer), 0);
+		check_buffer(*state, &buffer, size[0], size[1], size[2], size[3]);
+		test_buffer_finish(&buffer);
 	}
 }
 
-int main(void) {
-	const struct CMUnitTest tests[] = {
-		VULKAN_TEST(test_probe),
+static void test_import_dumb(void **state) {
+	struct test_buffer buffer;
+	uint32_t stride = 0;
+	assert_int_equal(test_buffer_dumb(128, 32, &stride, &buffer), 0);
+	check_buffer(*state, &buffer, 128, 32, stride, 0);
+	test_buffer_finish(&buffer);
+}
+
+/* Every format that is offered can really be imported. */
+static void test_import_formats(void **state) {
+	struct sbx_device *device = *state;
+	size_t count = 0;
+	const struct sbx_format *formats = sbx_format_all(&count);
+	struct test_buffer buffer;
+	assert_int_equal(test_buffer_udmabuf(32 * 16 * 32, &buffer), 0);
+	unsigned imported = 0;
+	for (size_t i = 0; i < count; i++) {
+		struct sbx_modifier *modifiers = NULL;
+		int n = sbx_format_modifiers(device, &formats[i], &modifiers);
+		for (int m = 0; m < n; m++) {
+			if (modifiers[m].modifier != DRM_FORMAT_MOD_LINEAR) {
+				continue;
+			}
+			struct sbx_dmabuf dmabuf = test_buffer_describe(&buffer, formats[i].drm, 32, 32,
+				32 * formats[i].bytes_per_pixel);
+			struct sbx_image *image = NULL;
+			assert_int_equal(sbx_image_import_dmabuf(device, &dmabuf, modifiers[m].uses, &image), 0);
+			sbx_image_destroy(image);
+			imported++;
+		}
+		free(modifiers);
+	}
+	assert_true(imported >= 20);
+	test_buffer_finish(&buffer);
+}
+
+struct bad {
+	const char *what;
+	void (*spoil)(struct sbx_dmabuf *dmabuf);
+	int error;
+	const char *says;
+};
+
+static int other_fd = -1;
+
+static void bad_format(struct sbx_dmabuf *d) {
+	d->format = 0x20202020;
+}
+
+static void bad_yuv(struct sbx_dmabuf *d) {
+	d->format = DRM_FORMAT_NV12;
+}
+
+static void bad_modifier(struct sbx_dmabuf *d) {
+	d->modifier = I915_FORMAT_MOD_X_TILED;
+}
+
+static void bad_implicit(struct sbx_dmabuf *d) {
+	d->modifier = DRM_FORMAT_MOD_INVALID;
+}
+
+static void bad_no_planes(struct sbx_dmabuf *d) {
+	d->planes = 0;
+}
+
+static void bad_two_planes(struct sbx_dmabuf *d) {
+	d->planes = 2;
+	d->fd[1] = d->fd[0];
+}
+
+static void bad_planes(struct sbx_dmabuf *d) {
+	d->planes = UINT32_MAX;
+}
+
+static void bad_width(struct sbx_dmabuf *d) {
+	d->width = 0;
+}
+
+static void bad_height(struct sbx_dmabuf *d) {
+	d->height = 0;
+}
+
+static void bad_wide(struct sbx_dmabuf *d) {
+	d->width = UINT32_MAX;
+	d->stride[0] = UINT32_MAX;
+}
+
+static void bad_high(struct sbx_dmabuf *d) {
+	d->height = UINT32_MAX;
+}
+
+static void bad_row(struct sbx_dmabuf *d) {
+	d->stride[0] = 255;
+}
+
+static void bad_stride_zero(struct sbx_dmabuf *d) {
+	d->stride[0] = 0;
+}
+
+static void bad_stride_one_more(struct sbx_dmabuf *d) {
+	d->stride[0] = 257;
+}
+
+static void bad_stride_huge(struct sbx_dmabuf *d) {
+	d->stride[0] = UINT32_MAX;
+}
+
+static void bad_offset_one(struct sbx_dmabuf *d) {
+	d->offset[0] = 1;
+}
+
+static void bad_offset_huge(struct sbx_dmabuf *d) {
+	d->offset[0] = UINT32_MAX;
+}
+
+static void bad_sum(struct sbx_dmabuf *d) {
+	d->offset[0] = UINT32_MAX - 255;
+	d->stride[0] = 256;
+	d->height = 1;
+}
+
+static void bad_one_row_more(struct sbx_dmabuf *d) {
+	d->height = 65;
+}
+
+static void bad_fd_none(struct sbx_dmabuf *d) {
+	d->fd[0] = -1;
+}
+
+static void bad_fd_closed(struct sbx_dmabuf *d) {
+	d->fd[0] = 1000000;
+}
+
+static void bad_fd_other(struct sbx_dmabuf *d) {
+	d->fd[0] = other_fd;
+}
+
+static const struct bad bad_cases[] = {
+	{ "format", bad_format, -ENOTSUP, "not a format" },
+	{ "yuv", bad_yuv, -ENOTSUP, "not a format" },
+	{ "modifier", bad_modifier, -ENOTSUP, "does not take this modifier" },
+	{ "implicit modifier", bad_implicit, -ENOTSUP, "does not take this modifier" },
+	{ "no planes", bad_no_planes, -EINVAL, "it has 0 planes, the modifier needs 1" },
+	{ "two planes", bad_two_planes, -EINVAL, "it has 2 planes" },
+	{ "planes", bad_planes, -EINVAL, "planes, the modifier needs 1" },
+	{ "width", bad_width, -EINVAL, "no pixels" },
+	{ "height", bad_height, -EINVAL, "no pixels" },
+	{ "wide", bad_wide, -EINVAL, "larger than" },
+	{ "high", bad_high, -EINVAL, "larger than" },
+	{ "row", bad_row, -EINVAL, "a row has 256 bytes, the stride is 255" },
+	{ "stride zero", bad_stride_zero, -EINVAL, "the stride is 0" },
+	{ "stride one more", bad_stride_one_more, -EINVAL, "reach byte 16447 of 16384" },
+	{ "stride huge", bad_stride_huge, -EINVAL, "reach byte" },
+	{ "offset one", bad_offset_one, -EINVAL, "reach byte 16385 of 16384" },
+	{ "offset huge", bad_offset_huge, -EINVAL, "reach byte" },
+	{ "sum", bad_sum, -EINVAL, "reach byte 4294967296 of 16384" },
+	{ "one row more", bad_one_row_more, -EINVAL, "reach byte 16640 of 16384" },
+	{ "fd none", bad_fd_none, -EBADF, "fd -1 is not open" },
+	{ "fd closed", bad_fd_closed, -EBADF, "is not open" },
+	{ "fd other", bad_fd_other, -EINVAL, "is not a dma-buf" },
+};
+
+static void expect_refusal(struct sbx_device *device, const struct test_buffer *buffer,
+		const struct bad *bad) {
+	struct sbx_dmabuf dmabuf = test_buffer_describe(buffer, DRM_FORMAT_XRGB8888, 64, 64, 256);
+	struct sbx_image *image = NULL;
+	unsigned fds = open_fd_count();
+	bad->spoil(&dmabuf);
+	log_forget();
+	int ret = sbx_image_import_dmabuf(device, &dmabuf, SBX_FORMAT_SAMPLE, &image);
+	if (ret != bad->error || log_errors() != 1 || log_count(bad->says) != 1 || image != NULL ||
+			open_fd_count() != fds) {
+		fail_msg("%s: returned %d, expected %d and one line that says \"%s\"", bad->what, ret,
+			bad->error, bad->says);
+	}
+}
+
+static void test_import_bad(void **state) {
+	struct sbx_device *device = *state;
+	struct test_buffer buffer;
+	struct sbx_image *image = NULL;
+	assert_int_equal(test_buffer_udmabuf(64 * 256, &buffer), 0);
+	// what is spoilt below is good before
+	struct sbx_dmabuf good = test_buffer_describe(&buffer, DRM_FORMAT_XRGB8888, 64, 64, 256);
+	assert_int_equal(sbx_image_import_dmabuf(device, &good, BOTH, &image), 0);
+	sbx_image_destroy(image);
+	int others[] = {
+		open("/dev/null", O_RDWR | O_CLOEXEC), memfd_create("x", MFD_CLOEXEC),
+		open("/proc/self/exe", O_RDONLY | O_CLOEXEC), eventfd(0, EFD_CLOEXEC),
 	};
-	return VULKAN_MAIN("render/image", tests);
+	for (size_t f = 0; f < sizeof(others) / sizeof(others[0]); f++) {
+		other_fd = others[f];
+		for (size_t i = 0; i < sizeof(bad_cases) / sizeof(bad_cases[0]); i++) {
+			expect_refusal(device, &buffer, &bad_cases[i]);
+		}
+		close(other_fd);
+	}
+	struct sbx_dmabuf reordered = good;
+	reordered.format = DRM_FORMAT_RGBX8888;
+	assert_int_equal(sbx_image_import_dmabuf(device, &reordered, SBX_FORMAT_STORE, &image), -ENOTSUP);
+	assert_int_equal(sbx_image_import_dmabuf(device, &good, 0, &image), -ENOTSUP);
+	test_buffer_finish(&buffer);
+}
+
+static int op_import(struct sbx_device *device, void *data) {
+	struct sbx_image *image = NULL;
+	int ret = sbx_image_import_dmabuf(device, data, BOTH, &image);
+	assert_int_equal(ret == 0, image != NULL);
+	sbx_image_destroy(image);
+	return ret;
+}
+
+static void test_import_faults(void **state) {
+	struct sbx_device *device = *state;
+	struct test_buffer buffer;
+	assert_int_equal(test_buffer_udmabuf(64 * 256, &buffer), 0);
+	struct sbx_dmabuf dmabuf = test_buffer_describe(&buffer, DRM_FORMAT_XRGB8888, 64, 64, 256);
+	assert_int_equal(op_import(device, &dmabuf), 0);
+	assert_int_equal(vulkan_each_call_fails(device, VK_ERROR_OUT_OF_DEVICE_MEMORY, op_import,
+		&dmabuf), 6);
+	assert_int_equal(vulkan_each_call_fails(device, VK_ERROR_INVALID_EXTERNAL_HANDLE, op_import,
+		&dmabuf), 6);
+	device->lost = true;
+	assert_int_equal(op_import(device, &dmabuf), -ENODEV);
+	device->lost = false;
+	test_buffer_finish(&buffer);
+}
+
+/* The buffer's fd may go as soon as the call returns, and the memory stays. */
+static void test_import_lends(void **state) {
+	struct sbx_device *device = *state;
+	struct test_buffer buffer;
+	struct sbx_image *image = NULL;
+	assert_int_equal(test_buffer_udmabuf(64 * 256, &buffer), 0);
+	struct sbx_dmabuf dmabuf = test_buffer_describe(&buffer, DRM_FORMAT_XRGB8888, 64, 64, 256);
+	assert_int_equal(sbx_image_import_dmabuf(device, &dmabuf, BOTH, &image), 0);
+	assert_true(fcntl(buffer.fd, F_GETFD) >= 0);
+	test_buffer_finish(&buffer);
+	clear(image, 1.0f);
+	const pixman_box32_t box = { 63, 63, 64, 64 };
+	uint32_t pixel = 0;
+	assert_int_equal(sbx_image_read(image, &box, &pixel, 4, -1, 5 * SECOND), 0);
+	assert_int_equal(pixel & 0xffffff, 0xffffff);
+	sbx_image_destroy(image);
+}
+
+/* shm pixels do not go into dma-bufs. */
+static void test_write_refused(void **state) {
+	struct test_buffer buffer;
+	struct sbx_image *image = NULL;
+	assert_int_equal(test_buffer_udmabuf(64 * 256, &buffer), 0);
+	struct sbx_dmabuf dmabuf = test_buffer_describe(&buffer, DRM_FORMAT_XRGB8888, 64, 64, 256);
+	assert_int_equal(sbx_image_import_dmabuf(*state, &dmabuf, BOTH, &image), 0);
+	assert_int_equal(sbx_image_write(image, buffer.data, 256, NULL), -EINVAL);
+	sbx_image_destroy(image);
+	test_buffer_finish(&buffer);
+}
+
+/* Reading back waits for the fence it is given, but not for ever. */
+static void test_read_waits(void **state) {
+	struct sbx_device *device = *state;
+	struct sbx_image *image = sbx_image_create(device, xrgb(), 8, 8, BOTH);
+	struct vgem_fence fence;
+	int fd = -1, vgem_fd = vgem_open();
+	const pixman_box32_t box = { 0, 0, 1, 1 };
+	uint32_t pixel = 0xaaaaaaaa;
+	clear(image, 1.0f);
+	assert_int_equal(vgem_fence_create(vgem_fd, &fence, &fd), 0);
+	assert_int_equal(sbx_image_read(image, &box, &pixel, 4, fd, SECOND / 10), -ETIME);
+	assert_int_equal(pixel, 0xaaaaaaaa);
+	assert_true(fcntl(fd, F_GETFD) >= 0);
+	assert_int_equal(vgem_fence_signal(&fence), 0);
+	assert_int_equal(sbx_image_read(image, &box, &pixel, 4, fd, 5 * SECOND), 0);
+	assert_int_equal(pixel, 0xffffffff);
+	assert_int_equal(sbx_image_read(image, &box, &pixel, 4, 1000000, 5 * SECOND), -EBADF);
+	close(fd);
+	close(vgem_fd);
+	sbx_image_destroy(image);
+}
+
+int main(int argc, char *argv[]) {
+	const struct CMUnitTest host[] = {
+		VULKAN_TEST(test_create),
+		VULKAN_TEST(test_released),
+		VULKAN_TEST(test_read),
+		VULKAN_TEST(test_faults),
+	};
+	const struct CMUnitTest lab[] = {
+		VULKAN_TEST(test_import_udmabuf),
+		VULKAN_TEST(test_import_dumb),
+		VULKAN_TEST(test_import_formats),
+		VULKAN_TEST(test_import_bad),
+		VULKAN_TEST(test_import_faults),
+		VULKAN_TEST(test_import_lends),
+		VULKAN_TEST(test_write_refused),
+		VULKAN_TEST(test_read_waits),
+	};
+	return VULKAN_MAIN_LAB(argc, argv, "render/image", host, lab);
 }

@@ -1,0 +1,44 @@
+/**
+ * What we remember of a wlr_buffer whose pixels are dma-bufs: its import, made once, kept until the
+ * buffer is destroyed.
+ */
+#ifndef SBX_RENDER_WLR_BUFFER_H
+#define SBX_RENDER_WLR_BUFFER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <wayland-server-core.h>
+#include <wlr/render/dmabuf.h>
+#include <wlr/util/addon.h>
+
+struct sbx_image;
+struct sbx_renderer;
+struct sbx_texture;
+struct wlr_buffer;
+
+struct sbx_wlr_buffer {
+	struct sbx_renderer *renderer;
+	struct wl_list link; /* sbx_renderer.buffers */
+	struct wlr_buffer *wlr;
+	struct wlr_addon addon; /* of wlr->addons */
+	struct sbx_image *image;
+	/** What the image was imported for: enum sbx_format_use bits. */
+	uint32_t uses;
+	/** The texture of this buffer, if there ever was one. It lives as long as this. */
+	struct sbx_texture *texture;
+	/** Its distinct dma-bufs (several planes often share one), lent by the wlr_buffer. */
+	int fds[WLR_DMABUF_MAX_PLANES];
+	int n_fds;
+};
+
+/**
+ * The buffer's import, with at least these uses (enum sbx_format_use bits). NULL if it is no dma-buf
+ * or the device cannot take it (logged). Lives until the wlr_buffer or the renderer is destroyed.
+ */
+struct sbx_wlr_buffer *sbx_wlr_buffer_get(struct sbx_renderer *renderer, struct wlr_buffer *wlr_buffer,
+	uint32_t uses);
+
+/** Forget it, its texture included. */
+void sbx_wlr_buffer_destroy(struct sbx_wlr_buffer *buffer);
+
+#endif

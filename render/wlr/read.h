@@ -1,0 +1,20 @@
+/**
+ * Reading textures back.
+ */
+#ifndef SBX_RENDER_WLR_READ_H
+#define SBX_RENDER_WLR_READ_H
+
+#include <stdbool.h>
+
+struct sbx_texture;
+struct wlr_texture_read_pixels_options;
+
+/**
+ * Copy pixels to the caller's memory, converted to the format asked for. Waits for what is being
+ * written to the texture and for the GPU, a second at most. False: out of bounds, no such conversion, or
+ * time is over; the caller's memory may then be partly written.
+ */
+bool sbx_texture_read(struct sbx_texture *texture,
+	const struct wlr_texture_read_pixels_options *options);
+
+#endif
