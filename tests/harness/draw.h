@@ -25,7 +25,13 @@ void draw_add_ops(struct sbx_frame *frame, const struct oracle_scene *scene,
 struct oracle_image *draw_scene(struct sbx_composer *composer, struct sbx_device *device,
 	const struct oracle_scene *scene);
 
+/** The same with target and textures in imported, linear dma-bufs, which the CPU fills and reads. */
+struct oracle_image *draw_scene_in_dmabufs(struct sbx_composer *composer, struct sbx_device *device,
+	const struct oracle_scene *scene);
+
 /** DRM fourccs that are both in `formats` (ends with 0) and usable (enum sbx_format_use), in place. */
 void draw_keep_usable(struct sbx_device *device, uint32_t *formats, uint32_t uses);
+/** The same for linear dma-bufs. */
+void draw_keep_importable(struct sbx_device *device, uint32_t *formats, uint32_t uses);
 
 #endif

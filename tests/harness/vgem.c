@@ -85,8 +85,8 @@ int vgem_attached_signal(int vgem_fd, uint32_t fence_id) {
 }
 
 int vgem_fence_create(int vgem_fd, struct vgem_fence *fence, int *sync_file) {
-	uint32_t handle;
-	int dmabuf_fd;
+	uint32_t handle = 0;
+	int dmabuf_fd = -1;
 	int ret = vgem_buffer_create(vgem_fd, &handle, &dmabuf_fd);
 	if (ret < 0) {
 		return ret;

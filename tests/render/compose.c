@@ -607,5 +607,5 @@ int main(void) {
 		VULKAN_TEST(test_faults),
 		VULKAN_TEST(test_lost),
 	};
-	return VULKAN_MAIN("compose", tests);
+	return VULKAN_MAIN("render/compose", tests);
 }

@@ -2,11 +2,12 @@
  * Random scenes against the references of tests/oracle: copies bit for bit, blends within one step of
  * the target's format (1/255 for 8 bits), what a hardware sampler scaled within two more of 1/255.
  *
- *   render-scenes [--seed N] [--count N] [--pixman N] [--dump DIRECTORY]
+ *   render-scenes [--seed N] [--count N] [--pixman N] [--dump DIRECTORY] [host | lab]
  *
  * draws `count` scenes of all kinds from seed N on, compared with the floating-point reference, and
  * `pixman` more of what pixman can do exactly, compared with both. A failure prints the scene, and
- * with --dump writes the picture, the right one and what was there before.
+ * with --dump writes the picture, the right one and what was there before. "lab": everything lies in
+ * dma-bufs.
  */
 #include <drm_fourcc.h>
 #include <getopt.h>
@@ -78,15 +79,18 @@ static void report(const struct oracle_scene *scene, const struct oracle_differe
 		(double)d->high, (double)d->allowed, (double)d->actual);
 }
 
+typedef struct oracle_image *draw_func(struct sbx_composer *composer, struct sbx_device *device,
+	const struct oracle_scene *scene);
+
 static void check_scene(struct sbx_device *device, struct sbx_composer *composer, uint64_t seed,
-		bool with_pixman) {
+		draw_func *draw, bool with_pixman) {
 	struct oracle_scene scene;
 	struct oracle_difference difference = {0};
 	oracle_scene_random(&scene, seed, &(struct oracle_scene_options){
 		.target_formats = target_formats, .texture_formats = texture_formats,
 		.pixman_only = with_pixman,
 	});
-	struct oracle_image *actual = draw_scene(composer, device, &scene);
+	struct oracle_image *actual = draw(composer, device, &scene);
 	assert_non_null(actual);
 	struct oracle_pixel *reference = oracle_reference(&scene, ORACLE_CORRECT);
 	float slack = sampler_slack(device, &scene);
@@ -116,7 +120,7 @@ static void check_scenes(struct sbx_device *device, unsigned long count, bool wi
 	draw_keep_usable(device, texture_formats, SBX_FORMAT_SAMPLE);
 	assert_int_equal(target_formats[0], DRM_FORMAT_XRGB8888);
 	for (uint64_t seed = options.seed; seed < options.seed + count; seed++) {
-		check_scene(device, composer, seed, with_pixman);
+		check_scene(device, composer, seed, draw_scene, with_pixman);
 	}
 	print_message("%lu scenes from seed %llu\n", count, (unsigned long long)options.seed);
 	sbx_composer_destroy(composer);
@@ -137,6 +141,20 @@ static void test_as_gpus_do(void **state) {
 	device->caps.software = false;
 	check_scenes(device, options.count / 4, false);
 	device->caps.software = software;
+}
+
+/** Everything in dma-bufs of others, as a compositor has it: handed over and back in every frame. */
+static void test_dmabufs(void **state) {
+	struct sbx_device *device = *state;
+	struct sbx_composer *composer = NULL;
+	assert_int_equal(sbx_composer_create(device, &composer), 0);
+	draw_keep_importable(device, target_formats, SBX_FORMAT_STORE | SBX_FORMAT_SAMPLE);
+	draw_keep_importable(device, texture_formats, SBX_FORMAT_SAMPLE);
+	assert_int_equal(target_formats[0], DRM_FORMAT_XRGB8888);
+	for (uint64_t seed = options.seed; seed < options.seed + options.count; seed++) {
+		check_scene(device, composer, seed, draw_scene_in_dmabufs, seed % 2 == 0);
+	}
+	sbx_composer_destroy(composer);
 }
 
 /** A reference that makes a mistake must disagree with some scene, and soon. */
@@ -206,11 +224,14 @@ int main(int argc, char **argv) {
 	if (!parse_options(argc, argv)) {
 		return EXIT_FAILURE;
 	}
-	const struct CMUnitTest tests[] = {
+	const struct CMUnitTest host[] = {
 		VULKAN_TEST(test_mistakes_are_noticed),
 		VULKAN_TEST(test_all_kinds),
 		VULKAN_TEST(test_pixman),
 		VULKAN_TEST(test_as_gpus_do),
 	};
-	return VULKAN_MAIN("scenes", tests);
+	const struct CMUnitTest lab[] = {
+		VULKAN_TEST(test_dmabufs),
+	};
+	return VULKAN_MAIN_LAB(argc - optind + 1, argv + optind - 1, "render/scenes", host, lab);
 }

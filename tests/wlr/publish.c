@@ -137,6 +137,43 @@ static void point_of_a_failed_pass_is_signalled(void **state) {
 	rig_buffer_drop(target);
 }
 
+/*
+ * A fence that stays pending longer than we wait (on a device whose exports block): the pass fails, and
+ * its point comes when the GPU is done, not before.
+ */
+static void point_of_an_endless_pass_comes_later(void **state) {
+	struct rig *rig = *state;
+	if (!rig->sbx->device->caps.export_blocks) {
+		return;
+	}
+	rig_log_expect("");
+	int vgem = vgem_open(), sync_file = -1;
+	assert_true(vgem >= 0);
+	struct rig_buffer *target = new_target(), *content = new_target();
+	struct wlr_texture *texture = wlr_texture_from_buffer(rig->renderer, &content->base);
+	struct wlr_drm_syncobj_timeline *acquire = wlr_drm_syncobj_timeline_create(rig->drm_fd);
+	struct vgem_fence fence;
+	assert_int_equal(vgem_fence_create(vgem, &fence, &sync_file), 0);
+	assert_true(wlr_drm_syncobj_timeline_import_sync_file(acquire, 9, sync_file));
+	close(sync_file);
+	struct wlr_render_pass *pass = begin(rig, target, 1);
+	wlr_render_pass_add_texture(pass, &(struct wlr_render_texture_options){
+		.texture = texture, .wait_timeline = acquire, .wait_point = 9,
+	});
+	assert_false(wlr_render_pass_submit(pass));
+	assert_false(check(rig->timeline, 1, DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT));
+	assert_int_equal(vgem_fence_signal(&fence), 0);
+	rig_finish(rig);
+	assert_false(check(rig->timeline, 1, DRM_SYNCOBJ_WAIT_FLAGS_WAIT_FOR_SUBMIT));
+	assert_true(wlr_render_pass_submit(begin(rig, target, 2)));
+	assert_true(is_signalled(rig, 1));
+	wlr_texture_destroy(texture);
+	wlr_drm_syncobj_timeline_unref(acquire);
+	rig_buffer_drop(content);
+	rig_buffer_drop(target);
+	close(vgem);
+}
+
 /* Two outputs, a few hundred frames each: nothing grows. */
 static void hundreds_of_frames_keep_no_fd(void **state) {
 	struct rig *rig = *state;
@@ -186,6 +223,7 @@ int main(void) {
 		RIG_TEST(point_is_not_signalled_early),
 		RIG_TEST(point_that_takes_no_fence_is_signalled_later),
 		RIG_TEST(point_of_a_failed_pass_is_signalled),
+		RIG_TEST(point_of_an_endless_pass_comes_later),
 		RIG_TEST(hundreds_of_frames_keep_no_fd),
 		RIG_TEST(passes_may_overlap),
 	};
