@@ -22,7 +22,7 @@
 
 /*
  * wlroots asks libdrm for the device of the feedback; there is none here, so these answer in libdrm's
- * place (the program exports its symbols): a device without a render node, for which nothing is opened.
+ * place (the programs export the two): a device without a render node, for which nothing is opened.
  */
 SBX_API int drmGetDeviceFromDevId(dev_t id, uint32_t flags, drmDevicePtr *device);
 SBX_API void drmFreeDevice(drmDevicePtr *device);
