@@ -161,6 +161,21 @@ int sbx_points_query(struct sbx_sync *sync, const struct sbx_point *points, size
 	return ret;
 }
 
+int sbx_points_last(struct sbx_sync *sync, const struct sbx_point *points, size_t n, uint64_t *values) {
+	int ret = 0;
+	pthread_mutex_lock(&sync->lock);
+	for (size_t done = 0, part; done < n && ret == 0; done += part) {
+		part = sbx_sync_reserve(sync, n - done);
+		load_batch(sync, points + done, part);
+		ret = query(sync, part, DRM_SYNCOBJ_QUERY_FLAGS_LAST_SUBMITTED);
+		for (size_t i = 0; ret == 0 && i < part; i++) {
+			values[done + i] = sync->answers[i];
+		}
+	}
+	pthread_mutex_unlock(&sync->lock);
+	return no_such_handle(ret);
+}
+
 static int signal_some(struct sbx_sync *sync, size_t first, size_t n, bool binary) {
 	struct drm_syncobj_array handles = {
 		.handles = (uintptr_t)&sync->handles[first],

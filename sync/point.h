@@ -56,6 +56,14 @@ int sbx_points_query(struct sbx_sync *sync, const struct sbx_point *points, size
 	enum sbx_point_state *states);
 
 /**
+ * values[i] becomes the largest value on the timeline of points[i] that is materialised; 0: none is. The
+ * value in points[i] does not matter. One ioctl for up to a few thousand; n may be 0.
+ *
+ * 0 or -errno (-EBADF: no such handle, -ENOMEM); then *values are undefined.
+ */
+int sbx_points_last(struct sbx_sync *sync, const struct sbx_point *points, size_t n, uint64_t *values);
+
+/**
  * Signal points from the CPU, those of one handle in the order given: one ioctl, and one more when there
  * are points of value 0.
  *

@@ -3,6 +3,7 @@
  * create_renderer() and offer_explicit_sync().
  */
 #include <signalbox/renderer.h>
+#include <signalbox/syncobj.h>
 #include <wlr/backend.h>
 #include <wlr/render/allocator.h>
 #include <wlr/render/wlr_renderer.h>
@@ -86,13 +87,16 @@ static bool init_rendering(struct tiny *tiny) {
 }
 
 /*
- * Clients may attach points of drm_syncobj timelines to their commits. wlroots holds a commit back
- * until its acquire point has a fence; the scene gives the point to the renderer, which waits for
- * it on the GPU. Both the renderer and the outputs must know how.
+ * Clients may attach points of drm_syncobj timelines to their commits. Ours: a commit is held until its
+ * acquire point has signalled, and the renderer knows by itself until when a buffer is read. With
+ * another renderer (--renderer) it is wlroots' own, where the scene gives the point to the renderer,
+ * which waits for it on the GPU; then both the renderer and the outputs must know how.
  */
 static void offer_explicit_sync(struct tiny *tiny) {
 	int drm_fd = wlr_renderer_get_drm_fd(tiny->renderer);
-	if (drm_fd >= 0 && tiny->renderer->features.timeline && tiny->backend->features.timeline) {
+	if (!tiny->options.wlroots_renderer && drm_fd >= 0) {
+		sbx_syncobj_manager_create(tiny->display, 1, drm_fd, NULL);
+	} else if (drm_fd >= 0 && tiny->renderer->features.timeline && tiny->backend->features.timeline) {
 		wlr_linux_drm_syncobj_manager_v1_create(tiny->display, 1, drm_fd);
 	} else {
 		wlr_log(WLR_INFO, "no explicit sync for clients: the %s cannot do it",

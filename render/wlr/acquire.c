@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <wlr/render/drm_syncobj.h>
+#include "loan/loan.h"
 #include "render/compose.h"
 #include "render/wlr/buffer.h"
 #include "render/wlr/pass.h"
@@ -304,14 +305,32 @@ static int acquire_buffer(struct sbx_pass *pass, struct sbx_frame *frame,
 	return 0;
 }
 
+/* The loan has waited already, or has a fence to wait for; and the client uses no implicit sync. */
+static int acquire_loan(struct sbx_pass *pass, struct sbx_frame *frame, const struct wlr_buffer *buffer) {
+	int lent_fence = -1, fence = -1;
+	int error = sbx_buffer_get_acquire_fence(buffer, &lent_fence);
+	if (error == 0 && lent_fence >= 0) {
+		error = sbx_fd_dup(lent_fence, &fence);
+	}
+	return error != 0 || fence < 0 ? error : wait_for(pass, frame, &fence);
+}
+
+static int acquire_texture(struct sbx_pass *pass, struct sbx_frame *frame,
+		const struct sbx_wlr_buffer *buffer) {
+	if (buffer == NULL) {
+		return -ENOENT;
+	}
+	return sbx_buffer_is_on_loan(buffer->wlr) ? acquire_loan(pass, frame, buffer->wlr) :
+		acquire_buffer(pass, frame, buffer, false);
+}
+
 static int acquire_implicit(struct sbx_pass *pass, struct sbx_frame *frame,
 		struct sbx_texture *texture) {
 	if (texture->implicit_serial == pass->serial) {
 		return texture->implicit_error;
 	}
 	texture->implicit_serial = pass->serial;
-	texture->implicit_error = texture->buffer != NULL ?
-		acquire_buffer(pass, frame, texture->buffer, false) : -ENOENT;
+	texture->implicit_error = acquire_texture(pass, frame, texture->buffer);
 	return texture->implicit_error;
 }
 

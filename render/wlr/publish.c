@@ -2,6 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <wlr/render/drm_syncobj.h>
+#include <wlr/types/wlr_buffer.h>
+#include "loan/loan.h"
+#include "loan/reader.h"
 #include "render/device.h"
 #include "render/wlr/buffer.h"
 #include "render/wlr/pass.h"
@@ -17,8 +20,11 @@
 
 struct sbx_owed {
 	struct wl_list link;
+	/** NULL: no point was promised. */
 	struct wlr_drm_syncobj_timeline *timeline;
 	uint64_t point;
+	/** Of the loans that it reads; NULL: none. */
+	struct sbx_reader *reader;
 	/** The submission that it stands for. */
 	uint64_t value;
 };
@@ -93,7 +99,8 @@ static int publish_textures(struct sbx_pass *pass, struct completion *done) {
 		struct sbx_pass_op *op = &pass->ops[i];
 		struct sbx_texture *texture = op->texture;
 		if (texture == NULL || op->wait_timeline != NULL || op->lost || texture->buffer == NULL ||
-				texture->published_serial == pass->serial) {
+				texture->published_serial == pass->serial ||
+				sbx_buffer_is_on_loan(texture->buffer->wlr)) {
 			continue;
 		}
 		texture->published_serial = pass->serial;
@@ -105,14 +112,67 @@ static int publish_textures(struct sbx_pass *pass, struct completion *done) {
 	return 0;
 }
 
+/* The buffer that the operation sampled, if it is on loan. */
+static struct wlr_buffer *borrowed_by(const struct sbx_pass_op *op) {
+	struct sbx_wlr_buffer *buffer = op->texture != NULL && !op->lost ? op->texture->buffer : NULL;
+	return buffer != NULL && sbx_buffer_is_on_loan(buffer->wlr) ? buffer->wlr : NULL;
+}
+
+static bool has_borrowed(const struct sbx_pass *pass) {
+	for (size_t i = 0; i < pass->n_ops; i++) {
+		if (borrowed_by(&pass->ops[i]) != NULL) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int add_to_loans(struct sbx_pass *pass, struct sbx_reader *reader) {
+	for (size_t i = 0; i < pass->n_ops; i++) {
+		struct wlr_buffer *buffer = borrowed_by(&pass->ops[i]);
+		if (buffer != NULL && !sbx_buffer_add_reader(buffer, reader)) {
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static int tell_loans(struct sbx_pass *pass, const struct completion *done) {
+	int fence = -1;
+	int error = sbx_fd_dup(*done->fd, &fence);
+	if (error != 0) {
+		return error;
+	}
+	struct sbx_reader *reader = sbx_reader_create(done->device, done->value, &fence);
+	error = reader != NULL ? add_to_loans(pass, reader) : -ENOMEM;
+	sbx_reader_unref(reader);
+	sbx_fd_close(&fence);
+	return error;
+}
+
+/*
+ * One reader, and one fd, for all of them. Before anybody else is told: what fails there does not concern
+ * the clients' buffers.
+ */
+static int publish_loans(struct sbx_pass *pass, struct completion *done) {
+	if (*done->fd < 0 || !has_borrowed(pass)) {
+		return 0;
+	}
+	int error = tell_loans(pass, done);
+	return error != 0 ? wait_instead(done, "a loan", error) : 0;
+}
+
 int sbx_pass_publish(struct sbx_pass *pass, int *done_fd, uint64_t value) {
 	struct completion done = {
 		.device = pass->renderer->device,
 		.value = value,
 		.fd = done_fd,
 	};
-	int error = pass->signal_timeline != NULL ? publish_point(pass, &done) :
-		publish_buffer(pass->buffer, true, &done);
+	int error = publish_loans(pass, &done);
+	if (error == 0) {
+		error = pass->signal_timeline != NULL ? publish_point(pass, &done) :
+			publish_buffer(pass->buffer, true, &done);
+	}
 	if (error == 0) {
 		error = publish_textures(pass, &done);
 	}
@@ -146,17 +206,59 @@ static void arm_owed_timer(struct sbx_renderer *renderer) {
 	}
 }
 
+/*
+ * Without memory for a reader the buffers are locked for good instead: their loans never end, which is
+ * better than to end while the GPU may be reading.
+ */
+static struct sbx_reader *borrow_for_long(struct sbx_pass *pass, uint64_t value) {
+	if (!has_borrowed(pass)) {
+		return NULL;
+	}
+	struct sbx_reader *reader = sbx_reader_create_open(pass->renderer->device, value);
+	if (reader != NULL && add_to_loans(pass, reader) == 0) {
+		return reader;
+	}
+	for (size_t i = 0; i < pass->n_ops; i++) {
+		struct wlr_buffer *buffer = borrowed_by(&pass->ops[i]);
+		if (buffer != NULL) {
+			wlr_buffer_lock(buffer);
+		}
+	}
+	return reader;
+}
+
 void sbx_pass_publish_later(struct sbx_pass *pass, uint64_t value) {
 	struct sbx_renderer *renderer = pass->renderer;
-	struct sbx_owed *owed = pass->signal_timeline != NULL ? calloc(1, sizeof(*owed)) : NULL;
-	if (owed == NULL) {
+	struct sbx_reader *reader = borrow_for_long(pass, value);
+	if (reader == NULL && pass->signal_timeline == NULL) {
 		return;
 	}
-	owed->timeline = wlr_drm_syncobj_timeline_ref(pass->signal_timeline);
+	struct sbx_owed *owed = calloc(1, sizeof(*owed));
+	if (owed == NULL) {
+		// The reader is kept open, and with it the loans.
+		return;
+	}
+	if (pass->signal_timeline != NULL) {
+		owed->timeline = wlr_drm_syncobj_timeline_ref(pass->signal_timeline);
+	}
 	owed->point = pass->signal_point;
+	owed->reader = reader;
 	owed->value = value;
 	wl_list_insert(renderer->owed.prev, &owed->link);
 	arm_owed_timer(renderer);
+}
+
+static void owed_pay(struct sbx_owed *owed) {
+	if (owed->timeline != NULL) {
+		wlr_drm_syncobj_timeline_signal(owed->timeline, owed->point);
+		wlr_drm_syncobj_timeline_unref(owed->timeline);
+	}
+	if (owed->reader != NULL) {
+		sbx_reader_close(owed->reader);
+		sbx_reader_unref(owed->reader);
+	}
+	wl_list_remove(&owed->link);
+	free(owed);
 }
 
 void sbx_publish_owed(struct sbx_renderer *renderer) {
@@ -166,10 +268,7 @@ void sbx_publish_owed(struct sbx_renderer *renderer) {
 		if (device != NULL && (device->lost || owed->value > device->completed)) {
 			continue;
 		}
-		wlr_drm_syncobj_timeline_signal(owed->timeline, owed->point);
-		wlr_drm_syncobj_timeline_unref(owed->timeline);
-		wl_list_remove(&owed->link);
-		free(owed);
+		owed_pay(owed);
 	}
 	if (!wl_list_empty(&renderer->owed)) {
 		arm_owed_timer(renderer);

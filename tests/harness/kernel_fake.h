@@ -48,9 +48,9 @@ void kernel_fake_fail(unsigned n, int error);
 bool kernel_fake_failed(void);
 
 /**
- * A DRM device in memory, with syncobj create, destroy, wait (which does not sleep), query, signal,
- * reset and eventfd; no sync_files. Answers for every fd: give sbx_sync_create() any. Between
- * kernel_fake_install() and kernel_fake_drm_finish().
+ * A DRM device in memory: syncobjs with create, destroy, import, export, wait (which does not sleep),
+ * query, signal, reset and eventfd, and sync_files of its own with poll, merge and info. Answers for
+ * every fd: give sbx_sync_create() any. Between kernel_fake_install() and kernel_fake_drm_finish().
  */
 void kernel_fake_drm_init(void);
 void kernel_fake_drm_finish(void);
@@ -58,10 +58,20 @@ void kernel_fake_drm_finish(void);
 /** Points up to and including `value` get a fence, which is pending. */
 void kernel_fake_drm_materialise(uint32_t handle, uint64_t value);
 
+/** The fence of this point signals, with `error` (negative, or 0). */
+void kernel_fake_drm_settle(uint32_t handle, uint64_t value, int error);
+
+/** *sync_file (the caller's) is a pending fence; returns its name for kernel_fake_fence_signal(). */
+int kernel_fake_fence_create(int *sync_file);
+void kernel_fake_fence_signal(int fence, int error);
+
 /** Registered eventfds that have not fired. */
 unsigned kernel_fake_drm_registrations(void);
 
-/** Open file descriptors of this process. */
+/** fds of its fences and syncobjs. Those of registrations count like anything else. */
+unsigned kernel_fake_drm_fds(void);
+
+/** Open file descriptors of this process, without those of kernel_fake_drm. */
 unsigned open_fds(void);
 
 #endif

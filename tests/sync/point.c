@@ -123,6 +123,29 @@ static int op_query(void *data) {
 	return ret;
 }
 
+static void test_last(void **state) {
+	struct sync_lab *lab = *state;
+	struct sbx_timeline *timelines[] = { create(lab), create(lab) };
+	struct sbx_point points[] = {
+		sbx_timeline_point(timelines[0], 0),
+		sbx_timeline_point(timelines[1], 0),
+		sbx_timeline_point(timelines[0], 0),
+	};
+	uint64_t last[3] = { 9, 9, 9 };
+	assert_int_equal(sbx_points_last(lab->sync, NULL, 0, NULL), 0);
+	signal_point(lab, sbx_timeline_point(timelines[0], 7));
+	uint64_t before = sync_lab_ioctls();
+	assert_int_equal(sbx_points_last(lab->sync, points, 3, last), 0);
+	assert_int_equal(sync_lab_ioctls() - before, 1);
+	assert_int_equal(last[0], 7);
+	assert_int_equal(last[1], 0);
+	assert_int_equal(last[2], 7);
+	points[1].handle = UINT32_MAX;
+	assert_int_equal(sbx_points_last(lab->sync, points, 3, last), -EBADF);
+	sbx_timeline_destroy(timelines[0]);
+	sbx_timeline_destroy(timelines[1]);
+}
+
 static void test_query_fails(void **state) {
 	struct sync_lab *lab = *state;
 	// create and signal come first, and are not what is asked for here
@@ -592,12 +615,14 @@ static const struct CMUnitTest host[] = {
 	SYNC_FAKE("point: 1000 signalled ones are one ioctl", test_thousand),
 	SYNC_FAKE("point: 10000 in pieces", test_ten_thousand),
 	SYNC_FAKE("point: query fails", test_query_fails),
+	SYNC_FAKE("point: the last one", test_last),
 	SYNC_FAKE("point: signal with one invalid handle", test_signal_one_invalid),
 	SYNC_FAKE("point: signal one by one when the batch fails", test_signal_batch_fails),
 };
 
 static const struct CMUnitTest lab[] = {
 	SYNC_LAB("point: nothing to ask", test_empty),
+	SYNC_LAB("point: the last one", test_last),
 	SYNC_LAB("point: unmaterialised, materialised, signalled", test_states),
 	SYNC_LAB("point: 1000 signalled ones are one ioctl", test_thousand),
 	SYNC_LAB("point: 10000 in pieces", test_ten_thousand),

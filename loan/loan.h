@@ -1,0 +1,114 @@
+/**
+ * A buffer that a client has committed with an acquire and a release point, from there until the release
+ * point is signalled: exactly once, and not before nobody reads the buffer for this commit any more.
+ *
+ *	HELD ──latch──▶ CURRENT ──replaced──▶ REPLACED ──nobody holds the buffer──▶ ENDING ──▶ gone
+ *	  └──────────────── never to be content ─────────────────────────────────────▲
+ *
+ * HELD: committed, not yet its surface's content. Its gate (gate.h) says whether it may be.
+ * CURRENT: its surface's content, or on the way there.
+ * REPLACED: other content has taken its place, or nothing, or the surface is gone; somebody still holds a
+ * lock of the wlr_buffer (a KMS plane, a snapshot, a capture) and may begin to read it.
+ * ENDING: what is left are readers that have begun (reader.h): their fences go into the release point,
+ * which is then materialised at once and signalled by the GPU; with no reader it is signalled from the
+ * CPU. Usually over in the same call. What fails is tried again on the desk's timer.
+ *
+ * Loans hang on the wlr_buffer (an addon): there protocol, renderer and backend meet, and need not know
+ * each other. One buffer can be on loan several times, as clients may commit it again.
+ *
+ * The event loop's thread only.
+ */
+#ifndef SBX_LOAN_LOAN_H
+#define SBX_LOAN_LOAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <wayland-server-core.h>
+#include "loan/gate.h"
+
+struct sbx_client_timeline;
+struct sbx_desk;
+struct sbx_loan_book;
+struct sbx_reader;
+struct wlr_buffer;
+
+enum sbx_loan_state {
+	SBX_LOAN_HELD,
+	SBX_LOAN_CURRENT,
+	SBX_LOAN_REPLACED,
+	SBX_LOAN_ENDING,
+};
+
+struct sbx_loan {
+	struct sbx_desk *desk;
+	struct wl_list link; // sbx_desk.loans, oldest first
+	enum sbx_loan_state state;
+	/** The buffer's loans, and this one's place among them, oldest first; NULL: the buffer is gone. */
+	struct sbx_loan_book *book;
+	struct wl_list book_link;
+
+	struct sbx_client_timeline *acquire, *release;
+	uint64_t acquire_value, release_value;
+	struct sbx_gate gate;
+	struct sbx_reader **readers;
+	size_t reader_count, reader_capacity;
+	bool trouble_logged;
+
+	/** The gate has changed by itself; gate.h. */
+	void (*notify)(struct sbx_loan *loan, void *data);
+	void *data;
+};
+
+struct sbx_loan_terms {
+	/** Locked by the commit, as wlroots does. */
+	struct wlr_buffer *buffer;
+	/** Referenced. */
+	struct sbx_client_timeline *acquire, *release;
+	uint64_t acquire_value, release_value;
+	void (*notify)(struct sbx_loan *loan, void *data);
+	void *data;
+};
+
+/**
+ * Open a loan and its gate; state HELD. The pointer is the caller's until sbx_loan_drop().
+ *
+ * 0; -EDQUOT: the client is owed too many points; -ENOMEM. Then *loan is NULL and nothing is owed.
+ */
+int sbx_loan_open(struct sbx_desk *desk, const struct sbx_loan_terms *terms, struct sbx_loan **loan);
+
+/** It becomes its surface's content. */
+void sbx_loan_latch(struct sbx_loan *loan);
+
+/**
+ * It is not its surface's content any more, or never will be. The pointer is given up: the loan ends by
+ * itself.
+ */
+void sbx_loan_drop(struct sbx_loan *loan);
+
+/** For the desk: look again whether it can end. May be its end. */
+void sbx_loan_retry(struct sbx_loan *loan);
+
+/** For the desk's end: wait for the readers until deadline_ns (CLOCK_MONOTONIC), then end it. */
+void sbx_loan_end_now(struct sbx_loan *loan, int64_t deadline_ns);
+
+/* For those who read buffers: */
+
+/** Whether anybody wants to know who reads `buffer`. */
+bool sbx_buffer_is_on_loan(const struct wlr_buffer *buffer);
+
+/**
+ * What to wait for before `buffer` may be sampled, if it is on loan and content.
+ *
+ * 0: *fence is -1 (nothing) or a sync_file (lent, valid until the event loop runs).
+ * -EAGAIN: it must not be sampled: its acquire point is not materialised, or its fence has failed.
+ */
+int sbx_buffer_get_acquire_fence(const struct wlr_buffer *buffer, int *fence);
+
+/**
+ * `reader` (referenced) reads `buffer`: all its loans that are not over wait for it. Call it while the
+ * buffer is locked. False: out of memory, nothing has changed; the caller makes sure that the reader is
+ * done before the buffer is unlocked.
+ */
+bool sbx_buffer_add_reader(struct wlr_buffer *buffer, struct sbx_reader *reader);
+
+#endif

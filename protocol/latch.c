@@ -1,0 +1,577 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <wlr/types/wlr_buffer.h>
+#include <wlr/types/wlr_subcompositor.h>
+#include <wlr/types/wlr_xdg_shell.h>
+#include <wlr/util/transform.h>
+#include "loan/loan.h"
+#include "loan/quota.h"
+#include "loan/timeline.h"
+#include "protocol/latch.h"
+#include "protocol/manager.h"
+#include "protocol/surface.h"
+#include "sync/syncobj.h"
+#include "trace/log.h"
+
+/** One commit that is held back. */
+struct hold {
+	struct sbx_latch *latch;
+	struct wl_list link; // sbx_latch.holds
+	struct wl_list ready_link; // sbx_syncobj_manager.ready
+	uint32_t seq;
+	/** NULL: it is held for another reason than its own acquire point. */
+	struct sbx_loan *loan;
+	enum sbx_latch_policy policy;
+	/** For the acquire point. */
+	bool waits;
+	/** Its fence has failed: the content is not to be shown. */
+	bool failed;
+	/** Edges where this is the parent, and where it is the child. */
+	struct wl_list children, parents;
+};
+
+/** `parent` is not to be applied before `child`. */
+struct edge {
+	struct hold *parent, *child;
+	struct wl_list parent_link; // parent->children
+	struct wl_list child_link; // child->parents
+};
+
+static bool is_ready_by(enum sbx_latch_policy policy, const struct sbx_loan *loan) {
+	switch (policy) {
+	case SBX_LATCH_SIGNALLED:
+		return loan->gate.state == SBX_GATE_SIGNALLED;
+	case SBX_LATCH_MATERIALISED:
+		return loan->gate.state == SBX_GATE_SIGNALLED || loan->gate.state == SBX_GATE_MATERIALISED;
+	}
+	return false;
+}
+
+/* Holds */
+
+static bool is_first(const struct hold *hold) {
+	return hold->latch->holds.next == &hold->link;
+}
+
+/* Put it in line if nothing keeps it any more. */
+static void consider(struct hold *hold) {
+	if (!hold->waits && wl_list_empty(&hold->children) && is_first(hold) &&
+			wl_list_empty(&hold->ready_link)) {
+		wl_list_insert(hold->latch->manager->ready.prev, &hold->ready_link);
+	}
+}
+
+static void edge_destroy(struct edge *edge) {
+	wl_list_remove(&edge->parent_link);
+	wl_list_remove(&edge->child_link);
+	free(edge);
+}
+
+static void forget_children(struct hold *hold) {
+	struct edge *edge, *next;
+	wl_list_for_each_safe(edge, next, &hold->children, parent_link) {
+		edge_destroy(edge);
+	}
+}
+
+static void tell_parents(struct hold *hold) {
+	struct edge *edge, *next;
+	wl_list_for_each_safe(edge, next, &hold->parents, child_link) {
+		struct hold *parent = edge->parent;
+		edge_destroy(edge);
+		consider(parent);
+	}
+}
+
+static void stop_watching_role(struct sbx_latch *latch) {
+	wl_list_remove(&latch->role_destroy.link);
+	wl_list_init(&latch->role_destroy.link);
+	wl_list_remove(&latch->xdg_role_destroy.link);
+	wl_list_init(&latch->xdg_role_destroy.link);
+}
+
+/* The lock stays. */
+static void hold_destroy(struct hold *hold) {
+	struct sbx_latch *latch = hold->latch;
+	if (hold->loan != NULL) {
+		hold->loan->data = NULL;
+	}
+	forget_children(hold);
+	tell_parents(hold);
+	wl_list_remove(&hold->link);
+	wl_list_remove(&hold->ready_link);
+	sbx_quota_give(latch->quota, SBX_QUOTA_HELD_COMMITS);
+	latch->manager->held_commits--;
+	free(hold);
+	if (wl_list_empty(&latch->holds)) {
+		stop_watching_role(latch);
+	} else {
+		struct hold *first = wl_container_of(latch->holds.next, first, link);
+		consider(first);
+	}
+}
+
+static void discard_content(struct hold *hold);
+
+static void hold_finish(struct hold *hold) {
+	struct wlr_surface *surface = hold->latch->surface;
+	uint32_t seq = hold->seq;
+	if (hold->failed) {
+		discard_content(hold);
+	}
+	hold_destroy(hold);
+	wlr_surface_unlock_cached(surface, seq);
+}
+
+/*
+ * Applying a commit runs the compositor's code, and may make more holds ready: those wait in line, so
+ * that a child is applied before its parent, and the first commit of a surface before the second.
+ */
+static void settle(struct sbx_syncobj_manager *manager) {
+	if (manager->settling) {
+		return;
+	}
+	manager->settling = true;
+	while (!wl_list_empty(&manager->ready)) {
+		struct hold *hold = wl_container_of(manager->ready.next, hold, ready_link);
+		hold_finish(hold);
+	}
+	manager->settling = false;
+}
+
+/* It will not be seen: nobody needs to wait for it. */
+static void give_up_waiting(struct hold *hold) {
+	if (hold->loan != NULL && hold->waits) {
+		sbx_gate_withdraw(&hold->loan->gate);
+		hold->latch->manager->superseded++;
+	}
+	hold->waits = hold->failed = false;
+	forget_children(hold);
+	consider(hold);
+}
+
+/* Apply everything that is held, now. */
+static void end_holds(struct sbx_latch *latch) {
+	struct hold *hold, *next;
+	wl_list_for_each_safe(hold, next, &latch->holds, link) {
+		give_up_waiting(hold);
+	}
+	settle(latch->manager);
+}
+
+/*
+ * A buffer behind `end` (a link of latch->holds) is ready. What is before it need not become ready any
+ * more, unless a parent is to be applied with just that.
+ */
+static void supersede(struct sbx_latch *latch, struct wl_list *end) {
+	struct hold *hold;
+	struct wl_list *link;
+	for (link = latch->holds.next; link != end; link = link->next) {
+		hold = wl_container_of(link, hold, link);
+		if (!wl_list_empty(&hold->parents) || !wl_list_empty(&hold->children)) {
+			return;
+		}
+	}
+	for (link = latch->holds.next; link != end; link = link->next) {
+		hold = wl_container_of(link, hold, link);
+		give_up_waiting(hold);
+	}
+}
+
+static void handle_role_destroy(struct wl_listener *listener, void *data) {
+	struct sbx_latch *latch = wl_container_of(listener, latch, role_destroy);
+	stop_watching_role(latch);
+	if (!latch->quota->leaving) {
+		end_holds(latch);
+	}
+}
+
+static void handle_xdg_role_destroy(struct wl_listener *listener, void *data) {
+	struct sbx_latch *latch = wl_container_of(listener, latch, xdg_role_destroy);
+	stop_watching_role(latch);
+	if (!latch->quota->leaving) {
+		end_holds(latch);
+	}
+}
+
+static void watch_role(struct sbx_latch *latch) {
+	struct wlr_surface *surface = latch->surface;
+	if (surface->role_resource == NULL) {
+		return;
+	}
+	wl_resource_add_destroy_listener(surface->role_resource, &latch->role_destroy);
+	struct wlr_xdg_surface *xdg_surface = wlr_xdg_surface_try_from_wlr_surface(surface);
+	if (xdg_surface != NULL && xdg_surface->role_resource != NULL) {
+		wl_resource_add_destroy_listener(xdg_surface->role_resource, &latch->xdg_role_destroy);
+	}
+}
+
+/* Hold the pending state. NULL: it was rejected. */
+static struct hold *hold_create(struct sbx_latch *latch) {
+	struct wlr_surface *surface = latch->surface;
+	struct wl_resource *display = wl_client_get_object(wl_resource_get_client(surface->resource), 1);
+	struct sbx_desk *desk = &latch->manager->desk;
+	sbx_quotas_feel_pressure(&desk->quotas, sbx_sync_get_drm_fd(desk->sync));
+	if (sbx_quota_take(latch->quota, SBX_QUOTA_HELD_COMMITS) < 0) {
+		wlr_surface_reject_pending(surface, display, WL_DISPLAY_ERROR_IMPLEMENTATION,
+			"wl_surface#%u: %u commits of this client are waiting already, and more are not allowed",
+			wl_resource_get_id(surface->resource), latch->quota->used[SBX_QUOTA_HELD_COMMITS]);
+		return NULL;
+	}
+	struct hold *hold = calloc(1, sizeof(*hold));
+	if (hold == NULL) {
+		sbx_quota_give(latch->quota, SBX_QUOTA_HELD_COMMITS);
+		wlr_surface_reject_pending(surface, display, WL_DISPLAY_ERROR_NO_MEMORY, "no memory");
+		return NULL;
+	}
+	hold->latch = latch;
+	wl_list_init(&hold->ready_link);
+	wl_list_init(&hold->children);
+	wl_list_init(&hold->parents);
+	if (wl_list_empty(&latch->holds)) {
+		watch_role(latch);
+	}
+	wl_list_insert(latch->holds.prev, &hold->link);
+	latch->manager->held_commits++;
+	hold->seq = wlr_surface_lock_pending(surface);
+	return hold;
+}
+
+/* A fence that failed */
+
+static struct wlr_surface_state *find_cached(struct wlr_surface *surface, uint32_t seq) {
+	struct wlr_surface_state *cached;
+	wl_list_for_each(cached, &surface->cached, cached_state_link) {
+		if (cached->seq == seq) {
+			return cached;
+		}
+	}
+	return NULL;
+}
+
+/* The size that the buffer of `current` has with the transform, scale and viewport of `next`. */
+static void keep_size(struct wlr_surface_state *next, const struct wlr_surface_state *current) {
+	bool set_viewport = next->committed & WLR_SURFACE_STATE_VIEWPORT;
+	const struct wlr_surface_state *viewport = set_viewport ? next : current;
+	next->buffer_width = next->width = current->buffer_width;
+	next->buffer_height = next->height = current->buffer_height;
+	if (next->buffer_width == 0) {
+		return;
+	}
+	if (viewport->viewport.has_dst) {
+		next->width = viewport->viewport.dst_width;
+		next->height = viewport->viewport.dst_height;
+	} else if (viewport->viewport.has_src) {
+		next->width = (int)viewport->viewport.src.width;
+		next->height = (int)viewport->viewport.src.height;
+	} else {
+		bool set_transform = next->committed & WLR_SURFACE_STATE_TRANSFORM;
+		bool set_scale = next->committed & WLR_SURFACE_STATE_SCALE;
+		int32_t scale = set_scale ? next->scale : current->scale;
+		wlr_output_transform_coords(set_transform ? next->transform : current->transform,
+			&next->width, &next->height);
+		next->width /= scale;
+		next->height /= scale;
+	}
+}
+
+/*
+ * The commit loses its buffer: the surface keeps the content that it has. The hold is the first, so that
+ * what is current is what it would have replaced.
+ */
+static void discard_content(struct hold *hold) {
+	struct sbx_latch *latch = hold->latch;
+	struct wlr_surface_state *cached = find_cached(latch->surface, hold->seq);
+	if (cached == NULL) {
+		return;
+	}
+	struct sbx_latch_state *state = wlr_surface_synced_get_state(&latch->synced, cached);
+	struct sbx_loan *loan = state->loan;
+	*state = (struct sbx_latch_state){0};
+	hold->loan = NULL;
+	struct wlr_buffer *buffer = cached->buffer;
+	cached->buffer = NULL;
+	cached->committed &= ~(uint32_t)(WLR_SURFACE_STATE_BUFFER | WLR_SURFACE_STATE_SURFACE_DAMAGE |
+		WLR_SURFACE_STATE_BUFFER_DAMAGE);
+	keep_size(cached, &latch->surface->current);
+	wlr_buffer_unlock(buffer);
+	if (loan != NULL) {
+		sbx_loan_drop(loan);
+	}
+}
+
+static void log_failure(const struct hold *hold) {
+	const struct sbx_loan *loan = hold->loan;
+	pid_t pid = 0;
+	wl_client_get_credentials(wl_resource_get_client(hold->latch->surface->resource), &pid, NULL, NULL);
+	sbx_log_info("client bug: pid %d, wl_surface#%u: the fence of acquire point %" PRIu64
+		" of timeline #%u failed; the surface keeps its content", (int)pid,
+		wl_resource_get_id(hold->latch->surface->resource), loan->acquire_value, loan->acquire->id);
+}
+
+/* Waiting for the acquire point */
+
+/* Now that the acquire point is there, more is known of what it is on. */
+static void check_conflict(const struct hold *hold) {
+	const struct sbx_loan *loan = hold->loan;
+	if (hold->latch->object != NULL && loan->acquire_value >= loan->release_value &&
+			sbx_client_timeline_is_same(loan->acquire, loan->release, loan->release_value)) {
+		sbx_syncobj_surface_post_conflict(hold->latch->object, loan->acquire, loan->acquire_value,
+			loan->release, loan->release_value);
+	}
+}
+
+static void handle_gate(struct sbx_loan *loan, void *data) {
+	struct hold *hold = data;
+	if (hold == NULL || !hold->waits) {
+		return;
+	}
+	struct sbx_latch *latch = hold->latch;
+	check_conflict(hold);
+	if (loan->gate.state == SBX_GATE_FAILED) {
+		log_failure(hold);
+		hold->failed = true;
+	} else if (!is_ready_by(hold->policy, loan)) {
+		return;
+	}
+	hold->waits = false;
+	if (!hold->failed && wl_list_empty(&hold->children)) {
+		supersede(latch, &hold->link);
+	}
+	consider(hold);
+	settle(latch->manager);
+}
+
+/* Parents and children */
+
+static struct sbx_latch *find_latch(struct sbx_syncobj_manager *manager, struct wlr_surface *surface);
+
+static bool is_synchronised(struct wlr_subsurface *subsurface) {
+	while (subsurface != NULL && !subsurface->synchronized) {
+		subsurface = wlr_subsurface_try_from_wlr_surface(subsurface->parent);
+	}
+	return subsurface != NULL;
+}
+
+/* False: out of memory. */
+static bool add_edge(struct hold *parent, struct hold *child) {
+	struct edge *edge = calloc(1, sizeof(*edge));
+	if (edge == NULL) {
+		return false;
+	}
+	edge->parent = parent;
+	edge->child = child;
+	wl_list_insert(&parent->children, &edge->parent_link);
+	wl_list_insert(&child->parents, &edge->child_link);
+	return true;
+}
+
+/* The commit is not to be applied before what `subsurface` has committed so far. */
+static void wait_for_child(struct sbx_latch *latch, struct hold **hold,
+		struct wlr_subsurface *subsurface) {
+	struct sbx_latch *child = find_latch(latch->manager, subsurface->surface);
+	if (child == NULL || wl_list_empty(&child->holds) || !is_synchronised(subsurface)) {
+		return;
+	}
+	if (*hold == NULL) {
+		*hold = hold_create(latch);
+	}
+	struct hold *child_hold;
+	wl_list_for_each(child_hold, &child->holds, link) {
+		if (*hold == NULL || !add_edge(*hold, child_hold)) {
+			return;
+		}
+	}
+}
+
+static void wait_for_children(struct sbx_latch *latch, struct hold **hold) {
+	struct wlr_surface_state *pending = &latch->surface->pending;
+	struct wlr_subsurface *subsurface;
+	wl_list_for_each(subsurface, &pending->subsurfaces_below, pending.link) {
+		wait_for_child(latch, hold, subsurface);
+	}
+	wl_list_for_each(subsurface, &pending->subsurfaces_above, pending.link) {
+		wait_for_child(latch, hold, subsurface);
+	}
+}
+
+/* Whose commits will have to wait for ours needs a latch to do so, with or without points of its own. */
+static void make_ancestors_listen(struct sbx_latch *latch) {
+	struct wlr_subsurface *subsurface = wlr_subsurface_try_from_wlr_surface(latch->surface);
+	while (subsurface != NULL) {
+		sbx_latch_get(latch->manager, subsurface->parent);
+		subsurface = wlr_subsurface_try_from_wlr_surface(subsurface->parent);
+	}
+}
+
+/* Commit */
+
+static void drop_loan(struct sbx_latch_state *state) {
+	struct sbx_loan *loan = state->loan;
+	*state = (struct sbx_latch_state){0};
+	if (loan != NULL) {
+		sbx_loan_drop(loan);
+	}
+}
+
+/* 0, or -errno: then the commit was rejected. */
+static int open_loan(struct sbx_latch *latch, struct sbx_loan_terms *terms) {
+	struct wlr_surface *surface = latch->surface;
+	terms->buffer = surface->pending.buffer;
+	terms->notify = handle_gate;
+	int ret = sbx_loan_open(&latch->manager->desk, terms, &latch->pending.loan);
+	sbx_client_timeline_unref(terms->acquire);
+	sbx_client_timeline_unref(terms->release);
+	struct wl_resource *display = wl_client_get_object(wl_resource_get_client(surface->resource), 1);
+	if (ret == -EDQUOT) {
+		wlr_surface_reject_pending(surface, display, WL_DISPLAY_ERROR_IMPLEMENTATION,
+			"wl_surface#%u: release point %" PRIu64 ": %u release points are owed to this client "
+			"already, and more are not allowed", wl_resource_get_id(surface->resource),
+			terms->release_value, latch->quota->used[SBX_QUOTA_POINTS]);
+	} else if (ret < 0) {
+		wlr_surface_reject_pending(surface, display, WL_DISPLAY_ERROR_NO_MEMORY, "no memory");
+	}
+	return ret;
+}
+
+static enum sbx_latch_policy policy_of(const struct sbx_latch *latch) {
+	return latch->policy >= 0 ? (enum sbx_latch_policy)latch->policy : latch->manager->options.policy;
+}
+
+/* Hold the pending state if its content is not ready. Returns whether it was held. */
+static struct hold *hold_for_loan(struct sbx_latch *latch) {
+	struct sbx_loan *loan = latch->pending.loan;
+	if (loan == NULL || is_ready_by(policy_of(latch), loan)) {
+		return NULL;
+	}
+	struct hold *hold = hold_create(latch);
+	if (hold != NULL) {
+		hold->loan = loan;
+		hold->policy = policy_of(latch);
+		hold->waits = true;
+		loan->data = hold;
+		make_ancestors_listen(latch);
+	}
+	return hold;
+}
+
+static void hold_if_needed(struct sbx_latch *latch) {
+	struct hold *hold = hold_for_loan(latch);
+	wait_for_children(latch, &hold);
+	if (hold == NULL && latch->pending.loan != NULL) {
+		supersede(latch, &latch->holds);
+		settle(latch->manager);
+	}
+	if (hold == NULL && !wl_list_empty(&latch->holds)) {
+		// In line behind the others.
+		hold_create(latch);
+	}
+}
+
+static void handle_client_commit(struct wl_listener *listener, void *data) {
+	struct sbx_latch *latch = wl_container_of(listener, latch, client_commit);
+	struct wlr_surface *surface = latch->surface;
+	struct sbx_loan_terms terms = {0};
+	enum sbx_points points = latch->object != NULL ?
+		sbx_syncobj_surface_take(latch->object, &terms) : SBX_POINTS_NONE;
+	if (points == SBX_POINTS_WRONG) {
+		return;
+	}
+	drop_loan(&latch->pending);
+	latch->pending.attached = surface->pending.committed & WLR_SURFACE_STATE_BUFFER;
+	if (latch->pending.attached && surface->pending.buffer == NULL) {
+		// Applied now, with all that was held: it waits for no child, either.
+		end_holds(latch);
+	} else if (points == SBX_POINTS_NONE || open_loan(latch, &terms) == 0) {
+		hold_if_needed(latch);
+	}
+}
+
+static void finish_state(void *state) {
+	drop_loan(state);
+}
+
+static void move_state(void *dst, void *src) {
+	struct sbx_latch_state *to = dst, *from = src;
+	if (from->attached) {
+		drop_loan(to);
+		*to = *from;
+		*from = (struct sbx_latch_state){0};
+	}
+}
+
+static void handle_commit(struct wlr_surface_synced *synced) {
+	struct sbx_latch *latch = wl_container_of(synced, latch, synced);
+	struct sbx_loan *loan = latch->current.loan;
+	if (loan != NULL && loan->state == SBX_LOAN_HELD) {
+		sbx_loan_latch(loan);
+	}
+}
+
+static const struct wlr_surface_synced_impl synced_impl = {
+	.state_size = sizeof(struct sbx_latch_state),
+	.finish_state = finish_state,
+	.move_state = move_state,
+	.commit = handle_commit,
+};
+
+/* The surface goes, and its cached commits with it. */
+static void handle_surface_destroy(struct wlr_addon *addon) {
+	struct sbx_latch *latch = wl_container_of(addon, latch, addon);
+	struct sbx_syncobj_manager *manager = latch->manager;
+	while (!wl_list_empty(&latch->holds)) {
+		struct hold *last = wl_container_of(latch->holds.prev, last, link);
+		hold_destroy(last);
+	}
+	if (latch->object != NULL) {
+		sbx_syncobj_surface_orphan(latch->object);
+	}
+	wl_list_remove(&latch->client_commit.link);
+	wlr_surface_synced_finish(&latch->synced);
+	wlr_addon_finish(&latch->addon);
+	sbx_quota_unref(latch->quota);
+	free(latch);
+	settle(manager);
+}
+
+static const struct wlr_addon_interface addon_impl = {
+	.name = "sbx_latch",
+	.destroy = handle_surface_destroy,
+};
+
+static struct sbx_latch *find_latch(struct sbx_syncobj_manager *manager, struct wlr_surface *surface) {
+	struct wlr_addon *addon = wlr_addon_find(&surface->addons, manager, &addon_impl);
+	struct sbx_latch *latch = NULL;
+	return addon != NULL ? wl_container_of(addon, latch, addon) : NULL;
+}
+
+static struct sbx_latch *create(struct sbx_syncobj_manager *manager, struct wlr_surface *surface) {
+	struct sbx_latch *latch = calloc(1, sizeof(*latch));
+	struct sbx_quota *quota = latch == NULL ? NULL :
+		sbx_quota_get(&manager->desk.quotas, wl_resource_get_client(surface->resource));
+	if (quota == NULL || !wlr_surface_synced_init(&latch->synced, surface, &synced_impl,
+			&latch->pending, &latch->current)) {
+		sbx_quota_unref(quota);
+		free(latch);
+		return NULL;
+	}
+	latch->manager = manager;
+	latch->surface = surface;
+	latch->quota = quota;
+	latch->policy = -1;
+	wl_list_init(&latch->holds);
+	wl_list_init(&latch->role_destroy.link);
+	latch->role_destroy.notify = handle_role_destroy;
+	wl_list_init(&latch->xdg_role_destroy.link);
+	latch->xdg_role_destroy.notify = handle_xdg_role_destroy;
+	latch->client_commit.notify = handle_client_commit;
+	wl_signal_add(&surface->events.client_commit, &latch->client_commit);
+	wlr_addon_init(&latch->addon, &surface->addons, manager, &addon_impl);
+	return latch;
+}
+
+struct sbx_latch *sbx_latch_get(struct sbx_syncobj_manager *manager, struct wlr_surface *surface) {
+	struct sbx_latch *latch = find_latch(manager, surface);
+	return latch != NULL ? latch : create(manager, surface);
+}

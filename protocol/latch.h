@@ -1,0 +1,64 @@
+/**
+ * When commits become content. A latch belongs to one wlr_surface, whether or not its client has a syncobj
+ * object for it (any more): it keeps the loans of what was committed, and holds back commits.
+ *
+ * A hold keeps one commit (wlr_surface_lock_pending()) while
+ * - its acquire point does not let it latch (manager's or surface's policy), or
+ * - a synchronised child has commits that are held: a lock on the child alone would not keep wlroots from
+ *   showing the parent without the child's new content, or
+ * - an earlier commit of the surface is held: they latch in order.
+ *
+ * Holds end early in three cases; what they held is then applied, but never seen, as something else takes
+ * its place before the event loop runs again:
+ * - a buffer is committed, or becomes ready, behind them: it supersedes them, unless a parent waits for
+ *   one of them;
+ * - nothing is attached: wlroots checks requests against the state of now and would apply them to the
+ *   state of later, and dies of the difference (docs/decisions/0011-unmap-ends-holds.md);
+ * - the role object goes: the same reason.
+ *
+ * A commit whose fence fails loses its buffer and damage, and is applied with all its other state.
+ */
+#ifndef SBX_PROTOCOL_LATCH_H
+#define SBX_PROTOCOL_LATCH_H
+
+#include <signalbox/syncobj.h>
+#include <stdbool.h>
+#include <wayland-server-core.h>
+#include <wlr/types/wlr_compositor.h>
+#include <wlr/util/addon.h>
+
+struct sbx_loan;
+struct sbx_quota;
+struct sbx_syncobj_manager;
+struct sbx_syncobj_surface;
+
+/** Follows the surface's state from pending through cached to current. */
+struct sbx_latch_state {
+	/** A buffer or nothing was attached: replaces the content, whether or not there is a loan. */
+	bool attached;
+	/** Owned. */
+	struct sbx_loan *loan;
+};
+
+struct sbx_latch {
+	struct sbx_syncobj_manager *manager;
+	struct wlr_surface *surface;
+	struct sbx_quota *quota;
+	/** NULL: the client has none. */
+	struct sbx_syncobj_surface *object;
+	/** -1: the manager's. */
+	int policy;
+	struct wl_list holds; // oldest first
+
+	struct wlr_addon addon; // of the surface
+	struct wlr_surface_synced synced;
+	struct sbx_latch_state pending, current;
+	struct wl_listener client_commit;
+	/** While there are holds: the role's objects; initialised links otherwise. */
+	struct wl_listener role_destroy, xdg_role_destroy;
+};
+
+/** Find it, or make it; NULL: out of memory. Lives as long as the surface. */
+struct sbx_latch *sbx_latch_get(struct sbx_syncobj_manager *manager, struct wlr_surface *surface);
+
+#endif
