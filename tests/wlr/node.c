@@ -49,6 +49,21 @@ static void what_cannot_be_opened_is_an_error(void **state) {
 	assert_int_equal(fd, -1);
 }
 
+/* Root opens everything, so this steps down for a moment. */
+static void no_permission_is_an_error(void **state) {
+	const struct sbx_renderer_options options = { .drm_node = "/dev/dri/card0" };
+	struct stat before;
+	assert_int_equal(stat(options.drm_node, &before), 0);
+	assert_int_equal(chmod(options.drm_node, 0600), 0);
+	assert_int_equal(seteuid(65534), 0);
+	int fd = 0;
+	int ret = sbx_node_open_wanted(NULL, &options, &fd);
+	assert_int_equal(seteuid(0), 0);
+	assert_int_equal(chmod(options.drm_node, before.st_mode & 07777), 0);
+	assert_int_equal(ret, -EACCES);
+	assert_int_equal(fd, -1);
+}
+
 static void any_node_has_timelines(void **state) {
 	int fd = sbx_node_open_any(0, 0);
 	uint64_t value = 0;
@@ -76,6 +91,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(option_goes_before_environment),
 		cmocka_unit_test(what_cannot_be_opened_is_an_error),
+		cmocka_unit_test(no_permission_is_an_error),
 		cmocka_unit_test(any_node_has_timelines),
 		cmocka_unit_test(devices_node_goes_first),
 	};
