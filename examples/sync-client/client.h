@@ -152,6 +152,7 @@ struct options {
 struct ready {
 	struct client *client;
 	uint64_t at_ns;
+	struct wp_presentation_feedback *feedback; /* NULL: answered, or never asked for */
 };
 
 struct client {
@@ -211,6 +212,7 @@ void window_finish(struct client *client);
 struct wl_buffer *window_import(struct client *client, const struct memory *memory, int width,
 	int height);
 bool window_import_timelines(struct client *client, struct buffer *buffer);
+void window_forget_timelines(struct buffer *buffer);
 /** Show `buffer`: attach, points, frame callback, commit. */
 void window_commit(struct client *client, struct buffer *buffer);
 

@@ -116,7 +116,9 @@ static void check_releases(struct client *client) {
 /* Ready */
 
 static void set_ready(struct client *client, uint32_t frame, uint64_t at_ns) {
-	client->ready[frame % READY_HISTORY] = (struct ready){ .client = client, .at_ns = at_ns };
+	struct ready *ready = &client->ready[frame % READY_HISTORY];
+	ready->client = client;
+	ready->at_ns = at_ns;
 }
 
 /*
@@ -264,6 +266,7 @@ void frames_finish(struct client *client) {
 			continue;
 		}
 		buffer_finish_memory(buffer);
+		window_forget_timelines(buffer);
 		fence_source_finish(&buffer->source);
 		timeline_finish(&buffer->acquire);
 		timeline_finish(&buffer->release);

@@ -223,39 +223,6 @@ bool window_init(struct client *client) {
 	return ask_formats(client) && open_window(client);
 }
 
-void window_finish(struct client *client) {
-	if (client->frame_callback != NULL) {
-		wl_callback_destroy(client->frame_callback);
-	}
-	if (client->sync_surface != NULL) {
-		wp_linux_drm_syncobj_surface_v1_destroy(client->sync_surface);
-	}
-	if (client->surface != NULL) {
-		xdg_toplevel_destroy(client->toplevel);
-		xdg_surface_destroy(client->xdg_surface);
-		wl_surface_destroy(client->surface);
-	}
-	if (client->presentation != NULL) {
-		wp_presentation_destroy(client->presentation);
-	}
-	if (client->syncobj != NULL) {
-		wp_linux_drm_syncobj_manager_v1_destroy(client->syncobj);
-	}
-	if (client->dmabuf != NULL) {
-		zwp_linux_dmabuf_v1_destroy(client->dmabuf);
-	}
-	if (client->shell != NULL) {
-		xdg_wm_base_destroy(client->shell);
-	}
-	if (client->compositor != NULL) {
-		wl_compositor_destroy(client->compositor);
-	}
-	if (client->display != NULL) {
-		wl_registry_destroy(client->registry);
-		wl_display_disconnect(client->display);
-	}
-}
-
 /* Buffers */
 
 static void handle_release(void *data, struct wl_buffer *wl_buffer) {
@@ -289,7 +256,25 @@ bool window_import_timelines(struct client *client, struct buffer *buffer) {
 	return buffer->wl_acquire != NULL && buffer->wl_release != NULL;
 }
 
+void window_forget_timelines(struct buffer *buffer) {
+	if (buffer->wl_acquire != NULL) {
+		wp_linux_drm_syncobj_timeline_v1_destroy(buffer->wl_acquire);
+		buffer->wl_acquire = NULL;
+	}
+	if (buffer->wl_release != NULL) {
+		wp_linux_drm_syncobj_timeline_v1_destroy(buffer->wl_release);
+		buffer->wl_release = NULL;
+	}
+}
+
 /* When it was on the monitor */
+
+static void forget_feedback(struct ready *ready) {
+	if (ready->feedback != NULL) {
+		wp_presentation_feedback_destroy(ready->feedback);
+		ready->feedback = NULL;
+	}
+}
 
 static void handle_sync_output(void *data, struct wp_presentation_feedback *feedback,
 		struct wl_output *output) {
@@ -298,11 +283,11 @@ static void handle_sync_output(void *data, struct wp_presentation_feedback *feed
 static void handle_presented(void *data, struct wp_presentation_feedback *feedback,
 		uint32_t seconds_high, uint32_t seconds_low, uint32_t nanoseconds, uint32_t refresh,
 		uint32_t sequence_high, uint32_t sequence_low, uint32_t flags) {
-	const struct ready *ready = data;
+	struct ready *ready = data;
 	struct client *client = ready->client;
 	uint64_t seconds = (uint64_t)seconds_high << 32 | seconds_low;
 	uint64_t shown_ns = seconds * 1000000000 + nanoseconds;
-	wp_presentation_feedback_destroy(feedback);
+	forget_feedback(ready);
 	client->presented++;
 	/*
 	 * A flip is dated to the refresh it belongs to, which on a virtual display may have begun just
@@ -316,8 +301,8 @@ static void handle_presented(void *data, struct wp_presentation_feedback *feedba
 }
 
 static void handle_discarded(void *data, struct wp_presentation_feedback *feedback) {
-	const struct ready *ready = data;
-	wp_presentation_feedback_destroy(feedback);
+	struct ready *ready = data;
+	forget_feedback(ready);
 	ready->client->discarded++;
 }
 
@@ -326,6 +311,17 @@ static const struct wp_presentation_feedback_listener presentation_listener = {
 	.presented = handle_presented,
 	.discarded = handle_discarded,
 };
+
+static void ask_when_shown(struct client *client, struct buffer *buffer) {
+	struct ready *ready = &client->ready[buffer->frame % READY_HISTORY];
+	if (client->presentation == NULL) {
+		return;
+	}
+	/* One that was never answered is not interesting any more. */
+	forget_feedback(ready);
+	ready->feedback = wp_presentation_feedback(client->presentation, client->surface);
+	wp_presentation_feedback_add_listener(ready->feedback, &presentation_listener, ready);
+}
 
 /* Commit */
 
@@ -353,11 +349,42 @@ void window_commit(struct client *client, struct buffer *buffer) {
 	}
 	client->frame_callback = wl_surface_frame(client->surface);
 	wl_callback_add_listener(client->frame_callback, &frame_listener, client);
-	if (client->presentation != NULL) {
-		struct wp_presentation_feedback *feedback =
-			wp_presentation_feedback(client->presentation, client->surface);
-		wp_presentation_feedback_add_listener(feedback, &presentation_listener,
-			&client->ready[buffer->frame % READY_HISTORY]);
-	}
+	ask_when_shown(client, buffer);
 	wl_surface_commit(client->surface);
+}
+
+void window_finish(struct client *client) {
+	for (int i = 0; i < READY_HISTORY; i++) {
+		forget_feedback(&client->ready[i]);
+	}
+	if (client->frame_callback != NULL) {
+		wl_callback_destroy(client->frame_callback);
+	}
+	if (client->sync_surface != NULL) {
+		wp_linux_drm_syncobj_surface_v1_destroy(client->sync_surface);
+	}
+	if (client->surface != NULL) {
+		xdg_toplevel_destroy(client->toplevel);
+		xdg_surface_destroy(client->xdg_surface);
+		wl_surface_destroy(client->surface);
+	}
+	if (client->presentation != NULL) {
+		wp_presentation_destroy(client->presentation);
+	}
+	if (client->syncobj != NULL) {
+		wp_linux_drm_syncobj_manager_v1_destroy(client->syncobj);
+	}
+	if (client->dmabuf != NULL) {
+		zwp_linux_dmabuf_v1_destroy(client->dmabuf);
+	}
+	if (client->shell != NULL) {
+		xdg_wm_base_destroy(client->shell);
+	}
+	if (client->compositor != NULL) {
+		wl_compositor_destroy(client->compositor);
+	}
+	if (client->display != NULL) {
+		wl_registry_destroy(client->registry);
+		wl_display_disconnect(client->display);
+	}
 }

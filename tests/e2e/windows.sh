@@ -52,6 +52,8 @@ expect 0 276x212+336+246 "the first one stays"
 # Nobody is there to answer after this.
 send "$(key_event alt true)"
 send "$(key_event esc true)"
+send "$(key_event esc false)"
+send "$(key_event alt false)"
 wait "$tiny_pid" || fail "tiny ended with status $?"
 wait $first
 [ $? -eq 1 ] || fail "a client did not notice that tiny ended"
