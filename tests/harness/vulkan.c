@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include "harness/buffers.h"
 #include "harness/vgem.h"
@@ -77,6 +78,15 @@ unsigned open_fd_count(void) {
 	return count;
 }
 
+unsigned settled_fd_count(unsigned expected) {
+	unsigned count = open_fd_count();
+	for (int tries = 0; count != expected && tries < 100; tries++) {
+		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+		count = open_fd_count();
+	}
+	return count;
+}
+
 bool in_lab(void) {
 	const char *lab = getenv("SIGNALBOX_LAB");
 	return lab != NULL && strcmp(lab, "1") == 0;
@@ -119,7 +129,7 @@ int vulkan_teardown(void **state) {
 	sbx_device_destroy(*state);
 	*state = NULL;
 	log_forget();
-	unsigned fds = open_fd_count();
+	unsigned fds = settled_fd_count(fds_before);
 	if (fds != fds_before) {
 		fprintf(stderr, "%u fds are open, %u were\n", fds, fds_before);
 	}

@@ -58,6 +58,12 @@ void log_hush(void);
 /** How many fds this process has open. */
 unsigned open_fd_count(void);
 
+/**
+ * The same, but for up to two seconds until it is `expected`: Mesa's shader cache writes files from a
+ * thread of its own.
+ */
+unsigned settled_fd_count(unsigned expected);
+
 /** Whether this runs in the lab VM, where nothing may be skipped. */
 bool in_lab(void);
 

@@ -128,8 +128,9 @@ unsigned vulkan_each_call_fails(struct sbx_device *device, VkResult result,
 		int ret = op(device, data);
 		bool happened = vulkan_fault_happened(&name);
 		vulkan_fault_stop();
-		if (open_fd_count() != fds) {
-			fail_msg("%u fds instead of %u after call %u, %s, failed", open_fd_count(), fds, n,
+		unsigned fds_now = settled_fd_count(fds);
+		if (fds_now != fds) {
+			fail_msg("%u fds instead of %u after call %u, %s, failed", fds_now, fds, n,
 				happened ? name : "none");
 		}
 		if (!happened) {
