@@ -12,6 +12,7 @@
 #include "protocol/manager.h"
 #include "protocol/surface.h"
 #include "sync/syncobj.h"
+#include "trace/counter.h"
 #include "trace/log.h"
 
 /** One commit that is held back. */
@@ -103,6 +104,7 @@ static void hold_destroy(struct hold *hold) {
 	wl_list_remove(&hold->ready_link);
 	sbx_quota_give(latch->quota, SBX_QUOTA_HELD_COMMITS);
 	latch->manager->held_commits--;
+	sbx_count(SBX_COUNT_HELD, -1);
 	free(hold);
 	if (wl_list_empty(&latch->holds)) {
 		stop_watching_role(latch);
@@ -141,9 +143,9 @@ static void settle(struct sbx_syncobj_manager *manager) {
 }
 
 /* It will not be seen: nobody needs to wait for it. */
-static void give_up_waiting(struct hold *hold) {
+static void give_up_waiting(struct hold *hold, enum sbx_event_kind why) {
 	if (hold->loan != NULL && hold->waits) {
-		sbx_gate_withdraw(&hold->loan->gate);
+		sbx_loan_give_up(hold->loan, why);
 		hold->latch->manager->superseded++;
 	}
 	hold->waits = hold->failed = false;
@@ -155,7 +157,7 @@ static void give_up_waiting(struct hold *hold) {
 static void end_holds(struct sbx_latch *latch) {
 	struct hold *hold, *next;
 	wl_list_for_each_safe(hold, next, &latch->holds, link) {
-		give_up_waiting(hold);
+		give_up_waiting(hold, SBX_EVENT_FORCED);
 	}
 	settle(latch->manager);
 }
@@ -175,7 +177,7 @@ static void supersede(struct sbx_latch *latch, struct wl_list *end) {
 	}
 	for (link = latch->holds.next; link != end; link = link->next) {
 		hold = wl_container_of(link, hold, link);
-		give_up_waiting(hold);
+		give_up_waiting(hold, SBX_EVENT_SUPERSEDED);
 	}
 }
 
@@ -234,6 +236,7 @@ static struct hold *hold_create(struct sbx_latch *latch) {
 	}
 	wl_list_insert(latch->holds.prev, &hold->link);
 	latch->manager->held_commits++;
+	sbx_count(SBX_COUNT_HELD, 1);
 	hold->seq = wlr_surface_lock_pending(surface);
 	return hold;
 }
@@ -419,6 +422,7 @@ static void drop_loan(struct sbx_latch_state *state) {
 static int open_loan(struct sbx_latch *latch, struct sbx_loan_terms *terms) {
 	struct wlr_surface *surface = latch->surface;
 	terms->buffer = surface->pending.buffer;
+	terms->surface_id = wl_resource_get_id(surface->resource);
 	terms->notify = handle_gate;
 	int ret = sbx_loan_open(&latch->manager->desk, terms, &latch->pending.loan);
 	sbx_client_timeline_unref(terms->acquire);
