@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <wayland-server-core.h>
+#include "loan/trust.h"
 
 enum sbx_quota_kind {
 	/** Kernel handles of the client's timelines. */
@@ -42,6 +43,8 @@ struct sbx_quota {
 	struct wl_listener client_leave, client_destroy;
 	unsigned references;
 	uint32_t used[SBX_QUOTA_KINDS];
+	/** Whether its GPU work keeps to what is expected of it. */
+	struct sbx_trust trust;
 };
 
 /** A limit of 0 becomes the default. */
