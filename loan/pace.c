@@ -85,7 +85,7 @@ int64_t sbx_paces_get_busy_need(int64_t now_ns) {
 	const struct sbx_pace *pace;
 	wl_list_for_each(pace, &paces, link) {
 		int64_t need_ns;
-		if (pace->output->frame_pending && sbx_pace_get_need(pace, now_ns, &need_ns) &&
+		if (pace->output->frame_pending && sbx_pace_get_start(pace, now_ns, &need_ns) &&
 				need_ns < earliest_ns) {
 			earliest_ns = need_ns;
 		}
@@ -243,6 +243,10 @@ static struct sbx_pace *create(struct wlr_output *output) {
 		return NULL;
 	}
 	pace->output = output;
+	const struct sbx_pace *other;
+	wl_list_for_each(other, &paces, link) {
+		pace->measured |= other->measured;
+	}
 	wl_list_init(&pace->targets);
 	pace->frame.notify = handle_frame;
 	// Before the compositor's listener, whenever that was added.
@@ -262,8 +266,11 @@ struct sbx_pace *sbx_pace_get(struct wlr_output *output) {
 	return addon != NULL ? wl_container_of(addon, pace, addon) : create(output);
 }
 
-void sbx_pace_measure(struct sbx_pace *pace) {
-	pace->measured = true;
+void sbx_paces_measure(void) {
+	struct sbx_pace *pace;
+	wl_list_for_each(pace, &paces, link) {
+		pace->measured = true;
+	}
 }
 
 void sbx_pace_take_over(struct sbx_pace *pace, bool taken_over) {

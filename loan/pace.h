@@ -62,8 +62,8 @@ struct sbx_pace {
 /** The output's, made if there was none; NULL: no memory. Lives as long as the output. */
 struct sbx_pace *sbx_pace_get(struct wlr_output *output);
 
-/** From now on passes into the output's buffers are measured. */
-void sbx_pace_measure(struct sbx_pace *pace);
+/** From now on passes into the buffers of outputs are measured: all of them, as they share the GPU. */
+void sbx_paces_measure(void);
 
 /**
  * When our GPU has to begin with the next frame (the next that can still be on time, and that has not been
@@ -76,7 +76,7 @@ bool sbx_pace_get_start(const struct sbx_pace *pace, int64_t now_ns, int64_t *st
 bool sbx_pace_get_need(const struct sbx_pace *pace, int64_t now_ns, int64_t *need_ns);
 
 /**
- * The earliest need of all outputs that have a frame on its way, as far as their rhythm is known: they
+ * The earliest start of all outputs that have a frame on its way, as far as their rhythm is known: they
  * will render next, and GPU work is done in order. INT64_MAX: none.
  */
 int64_t sbx_paces_get_busy_need(int64_t now_ns);

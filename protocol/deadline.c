@@ -249,13 +249,11 @@ void sbx_deadline_want(struct sbx_latch *latch, const struct sbx_loan *loan, int
 	const struct wlr_surface_output *place;
 	wl_list_for_each(place, &latch->surface->current_outputs, link) {
 		struct sbx_pace *pace = sbx_pace_get(place->output);
-		if (pace != NULL) {
-			sbx_pace_measure(pace);
-		}
 		if (pace != NULL && possible) {
 			sbx_pace_want(pace, committed_ns + duration_ns);
 		}
 	}
+	sbx_paces_measure();
 }
 
 /* Hints */

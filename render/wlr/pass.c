@@ -12,6 +12,7 @@
 #include "render/wlr/renderer.h"
 #include "render/wlr/texture.h"
 #include "render/wlr/timer.h"
+#include "render/wlr/work.h"
 #include "sync/fd.h"
 #include "trace/log.h"
 
@@ -192,8 +193,10 @@ static bool render(struct sbx_pass *pass) {
 	int done_fd = -1;
 	uint64_t value = 0;
 	bool sent = false;
+	int64_t now_ns = sbx_renderer_now_ns();
 	int error = pass->failed ? -ENOMEM : draw(pass, &done_fd, &value, &sent);
 	if (error == 0) {
+		sbx_work_sent(pass, now_ns, done_fd);
 		error = sbx_pass_publish(pass, &done_fd, value);
 	}
 	if (error == 0) {
@@ -276,6 +279,7 @@ struct wlr_render_pass *sbx_pass_begin(struct wlr_renderer *wlr_renderer, struct
 	pass->signal_point = options->signal_point;
 	pass->serial = ++renderer->pass_serial;
 	pass->failed = pass->waits = false;
+	sbx_work_begin(pass);
 	return &pass->base;
 }
 

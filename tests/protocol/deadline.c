@@ -7,11 +7,12 @@
 #include "loan/forecast.h"
 #include "loan/pace.h"
 #include "loan/trust.h"
+#include "sync/kernel.h"
 #include "trace/counter.h"
 
 #define MS_NS INT64_C(1000000)
-/* Any time will do. */
-#define START_NS (INT64_C(1000000) * MS_NS)
+/* Any time will do that real fences, with their own idea of when they signalled, have not reached yet. */
+#define START_NS (INT64_C(1000) * MS_NS)
 
 /*
  * A vblank every 16 ms. Our work takes 3 ms, the margin is 1 ms: what is rendered after a vblank has to be
@@ -866,6 +867,36 @@ static void test_no_hints(void **state) {
 	end(lab, &story);
 }
 
+/* Real fences, and the time that they say themselves; an output with all the time in the world. */
+static void test_real_time(void **state) {
+	struct protocol_lab *lab = *state;
+	struct story story;
+	struct test_fence fence;
+	begin(lab, &story, SBX_LATCH_DEADLINE);
+	kernel_fake.now_ns = 0;
+	// Once it took a while: with an eighth more it is still expected below, however slow we are.
+	commit_pending(lab, &story, &fence);
+	test_pump_for(lab->compositor, 400);
+	test_fence_signal(lab, &fence, 0);
+	test_pump_for(lab->compositor, 10);
+	enum { LONG_MS = 900 };
+	test_output_present(&story.output, sbx_kernel_now_ns(), LONG_MS * MS_NS);
+	int value = commit_pending(lab, &story, &fence);
+	test_output_frame(&story.output);
+	assert_int_equal(test_window_content(&story.window), value);
+	test_fence_signal(lab, &fence, 0);
+	test_pump_for(lab->compositor, 10);
+	expect_bets(lab, 1, 1, 0);
+	test_output_present(&story.output, sbx_kernel_now_ns(), LONG_MS * MS_NS);
+	commit_pending(lab, &story, &fence);
+	test_output_frame(&story.output);
+	test_pump_for(lab->compositor, LONG_MS);
+	test_output_frame(&story.output);
+	expect_bets(lab, 2, 1, 1);
+	test_fence_signal(lab, &fence, 0);
+	end(lab, &story);
+}
+
 #define CASES(KIND) \
 	KIND("deadline: a prediction is kept", test_kept), \
 	KIND("deadline: signalled waits", test_signalled_waits)
@@ -905,6 +936,9 @@ int main(int argc, char *argv[]) {
 		PROTOCOL_FAKE("deadline: hints", test_hints),
 		PROTOCOL_FAKE("deadline: no hints", test_no_hints),
 	};
-	const struct CMUnitTest lab[] = { CASES(PROTOCOL_LAB) };
+	const struct CMUnitTest lab[] = {
+		CASES(PROTOCOL_LAB),
+		PROTOCOL_LAB("deadline: in real time", test_real_time),
+	};
 	return suite_run(argc, argv, "protocol/deadline", host, SUITE_COUNT(host), lab, SUITE_COUNT(lab));
 }
