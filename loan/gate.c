@@ -3,6 +3,7 @@
 #include "loan/desk.h"
 #include "loan/gate.h"
 #include "sync/fd.h"
+#include "sync/kernel.h"
 #include "sync/sync_file.h"
 #include "sync/waiter.h"
 #include "trace/counter.h"
@@ -161,12 +162,24 @@ static void tell(struct sbx_gate *gate, enum gate_event event) {
 	gate->notify(gate);
 }
 
+/* Some fences do not say when they signalled, or say what cannot be. */
+static int64_t time_of(const struct sbx_fence_info *info) {
+	int64_t now_ns = sbx_kernel_now_ns();
+	return info->timestamp_ns > 0 && info->timestamp_ns < (uint64_t)now_ns ?
+		(int64_t)info->timestamp_ns : now_ns;
+}
+
 /* Returns what sbx_fence_status() says: 0: it is pending, negative: nothing is known. */
 static int look_at_fence(struct sbx_gate *gate) {
-	int error = 0;
-	int status = sbx_fence_status(gate->fence_fd, &error);
+	struct sbx_fence_info info;
+	int ret = sbx_fence_info(gate->fence_fd, &info);
+	if (ret < 0) {
+		return ret;
+	}
+	int status = info.status;
 	if (status > 0) {
-		tell(gate, error < 0 ? FENCE_FAILED : FENCE_SIGNALLED);
+		gate->over_ns = time_of(&info);
+		tell(gate, info.error < 0 ? FENCE_FAILED : FENCE_SIGNALLED);
 	}
 	return status;
 }
@@ -187,6 +200,7 @@ static void handle_signalled(void *data, int status) {
 	if (status < 0) {
 		be_troubled(gate);
 	} else {
+		gate->over_ns = sbx_kernel_now_ns();
 		tell(gate, POINT_SIGNALLED);
 	}
 }
@@ -303,6 +317,7 @@ static void retry_point(struct sbx_gate *gate) {
 	}
 	step(gate, state);
 	if (gate->state != SBX_GATE_UNMATERIALISED) {
+		gate->over_ns = gate->state == SBX_GATE_SIGNALLED ? sbx_kernel_now_ns() : 0;
 		gate->notify(gate);
 	}
 }

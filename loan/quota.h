@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <wayland-server-core.h>
+#include "loan/trust.h"
 #include "trace/stall.h"
 
 enum sbx_quota_kind {
@@ -48,6 +49,8 @@ struct sbx_quota {
 	struct wl_listener client_leave, client_destroy;
 	unsigned references;
 	uint32_t used[SBX_QUOTA_KINDS];
+	/** Whether its GPU work keeps to what is expected of it. */
+	struct sbx_trust trust;
 };
 
 /** A limit of 0 becomes the default. */

@@ -96,6 +96,7 @@ static void destroy(struct sbx_syncobj_manager *manager) {
 	}
 	wl_list_remove(&manager->display_destroy.link);
 	wl_global_destroy(manager->global);
+	sbx_deadline_finish(&manager->deadline);
 	sbx_desk_finish(&manager->desk);
 	free(manager);
 }
@@ -122,6 +123,7 @@ static uint32_t stall_bound_ms(int32_t wanted_ms) {
 
 static void start_offering(struct sbx_syncobj_manager *manager, struct wl_display *display) {
 	manager->display = display;
+	sbx_deadline_init(&manager->deadline, manager);
 	manager->display_destroy.notify = handle_display_destroy;
 	wl_display_add_destroy_listener(display, &manager->display_destroy);
 	if (manager->options.allow_client != NULL) {
@@ -209,7 +211,11 @@ void sbx_syncobj_manager_get_stats(const struct sbx_syncobj_manager *manager,
 		.held_commits = manager->held_commits,
 		.superseded = manager->superseded,
 		.failed = manager->desk.failed,
+		.predicted = manager->deadline.predicted,
+		.predictions_kept = manager->deadline.kept,
+		.predictions_broken = manager->deadline.broken,
 	};
+	memcpy(stats->latched, manager->latched, sizeof(stats->latched));
 	const struct sbx_loan *loan;
 	wl_list_for_each(loan, &manager->desk.loans, link) {
 		stats->loans++;

@@ -13,6 +13,7 @@
 #include "render/wlr/renderer.h"
 #include "render/wlr/texture.h"
 #include "render/wlr/timer.h"
+#include "render/wlr/work.h"
 #include "sync/fd.h"
 #include "trace/log.h"
 #include "trace/recorder.h"
@@ -198,8 +199,10 @@ static int render(struct sbx_pass *pass) {
 	int done_fd = -1;
 	uint64_t value = 0;
 	bool sent = false;
+	int64_t now_ns = sbx_renderer_now_ns();
 	int error = pass->failed ? -ENOMEM : draw(pass, &done_fd, &value, &sent);
 	if (error == 0) {
+		sbx_work_sent(pass, now_ns, done_fd);
 		error = sbx_pass_publish(pass, &done_fd, value);
 	}
 	if (error == 0) {
@@ -285,6 +288,7 @@ struct wlr_render_pass *sbx_pass_begin(struct wlr_renderer *wlr_renderer, struct
 	pass->number = ++last_number;
 	pass->failed = pass->waits = false;
 	sbx_trace_pass(SBX_EVENT_PASS_BEGAN, pass->number, sbx_buffer_trace_id(buffer));
+	sbx_work_begin(pass);
 	return &pass->base;
 }
 

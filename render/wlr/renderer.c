@@ -7,6 +7,7 @@
 #include <wlr/types/wlr_output.h>
 #include <wlr/util/log.h>
 #include <xf86drm.h>
+#include "loan/pace.h"
 #include "loan/screen.h"
 #include "render/compose.h"
 #include "render/device.h"
@@ -93,11 +94,15 @@ bool sbx_renderer_check_lost(struct sbx_renderer *renderer) {
 	return true;
 }
 
-/* wlr_backend does not say which event loop it is on; its outputs do. */
+/*
+ * wlr_backend does not say which event loop it is on; its outputs do. All of them are paced, as they share
+ * the GPU: what one waits for delays the others.
+ */
 static void handle_backend_new_output(struct wl_listener *listener, void *data) {
 	struct sbx_renderer *renderer = wl_container_of(listener, renderer, backend_new_output);
 	struct wlr_output *output = data;
 	renderer->event_loop = output->event_loop;
+	sbx_pace_get(output);
 	sbx_screen_watch(output);
 }
 
