@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wlr/render/drm_syncobj.h>
 #include <wlr/types/wlr_buffer.h>
 #include "loan/desk.h"
 #include "loan/loan.h"
@@ -167,6 +168,7 @@ static void destroy(struct sbx_loan *loan) {
 		sbx_reader_unref(loan->readers[i]);
 	}
 	free(loan->readers);
+	wlr_drm_syncobj_timeline_unref(loan->offer);
 	leave_book(loan);
 	wl_list_remove(&loan->link);
 	sbx_quota_give(loan->release->quota, SBX_QUOTA_POINTS);

@@ -31,6 +31,7 @@ struct sbx_desk;
 struct sbx_loan_book;
 struct sbx_reader;
 struct wlr_buffer;
+struct wlr_drm_syncobj_timeline;
 
 enum sbx_loan_state {
 	SBX_LOAN_HELD,
@@ -50,6 +51,8 @@ struct sbx_loan {
 	struct sbx_client_timeline *acquire, *release;
 	uint64_t acquire_value, release_value;
 	struct sbx_gate gate;
+	/** What wlroots is given to wait for, if it was made; offer.h. */
+	struct wlr_drm_syncobj_timeline *offer;
 	struct sbx_reader **readers;
 	size_t reader_count, reader_capacity;
 	bool trouble_logged;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <wlr/render/drm_syncobj.h>
 #include <wlr/types/wlr_buffer.h>
+#include "loan/offer.h"
 #include "render/device.h"
 #include "render/format.h"
 #include "render/image.h"
@@ -130,7 +131,8 @@ static void pass_add_texture(struct wlr_render_pass *wlr_pass,
 	};
 	op->texture = texture;
 	sbx_texture_record(texture);
-	if (options->wait_timeline != NULL) {
+	/* Whoever tells wlroots that there is nothing to wait for need not be asked again. */
+	if (options->wait_timeline != NULL && !sbx_offer_is_ready(options->wait_timeline)) {
 		op->wait_timeline = wlr_drm_syncobj_timeline_ref(options->wait_timeline);
 		op->wait_point = options->wait_point;
 	}
