@@ -189,6 +189,12 @@ static void forget_done_readers(struct sbx_loan *loan) {
 	loan->reader_count = kept;
 }
 
+static void look_at_promises(struct sbx_loan *loan) {
+	for (size_t i = 0; i < loan->reader_count; i++) {
+		sbx_reader_look(loan->readers[i]);
+	}
+}
+
 /* *fence (the caller's) is done when all readers are. -EAGAIN: there is none for one of them yet. */
 static int merge_readers(const struct sbx_loan *loan, int *fence) {
 	for (size_t i = 0; i < loan->reader_count; i++) {
@@ -230,6 +236,7 @@ static void log_trouble(struct sbx_loan *loan, int error) {
 
 /* Returns whether the loan has ended, and then it is gone. */
 static bool try_to_end(struct sbx_loan *loan) {
+	look_at_promises(loan);
 	int ret = hand_back(loan);
 	if (ret == -ENODEV || ret == -EBADF) {
 		// The device has been removed, and with it everybody who could wait for the point.
@@ -391,6 +398,10 @@ void sbx_loan_latch(struct sbx_loan *loan) {
 
 void sbx_loan_drop(struct sbx_loan *loan) {
 	handle(loan, DROP);
+}
+
+struct wlr_buffer *sbx_loan_get_buffer(const struct sbx_loan *loan) {
+	return loan->book != NULL ? loan->book->buffer : NULL;
 }
 
 void sbx_loan_retry(struct sbx_loan *loan) {

@@ -88,6 +88,9 @@ void sbx_loan_latch(struct sbx_loan *loan);
  */
 void sbx_loan_drop(struct sbx_loan *loan);
 
+/** The buffer; NULL: it is gone. */
+struct wlr_buffer *sbx_loan_get_buffer(const struct sbx_loan *loan);
+
 /** For the desk: look again whether it can end. May be its end. */
 void sbx_loan_retry(struct sbx_loan *loan);
 

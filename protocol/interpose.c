@@ -1,9 +1,12 @@
 #include <dlfcn.h>
 #include <wlr/render/drm_syncobj.h>
+#include <wlr/types/wlr_buffer.h>
 #include <wlr/types/wlr_compositor.h>
 #include <wlr/types/wlr_linux_drm_syncobj_v1.h>
 #include "loan/loan.h"
 #include "loan/offer.h"
+#include "loan/promise.h"
+#include "loan/reader.h"
 #include "protocol/binding.h"
 #include "protocol/interpose.h"
 #include "protocol/latch.h"
@@ -69,13 +72,34 @@ SBX_API bool wlr_linux_drm_syncobj_v1_state_signal_release_with_buffer(
 		NEXT(wlr_linux_drm_syncobj_v1_state_signal_release_with_buffer)(state, buffer);
 }
 
+/*
+ * Without memory for a reader the buffer is locked for good instead: its loan never ends, which is better
+ * than to end while somebody may be reading.
+ */
+static bool add_reader(struct wlr_buffer *buffer, struct wlr_drm_syncobj_timeline *timeline,
+		uint64_t point) {
+	struct sbx_promise *promise = sbx_promise_create(timeline, point);
+	struct sbx_reader *reader = promise != NULL ? sbx_reader_create_promised(&promise, point) : NULL;
+	bool ok = reader != NULL && sbx_buffer_add_reader(buffer, reader);
+	if (!ok) {
+		wlr_buffer_lock(buffer);
+	}
+	sbx_reader_unref(reader);
+	sbx_promise_destroy(promise);
+	return ok;
+}
+
 SBX_API bool wlr_linux_drm_syncobj_v1_state_add_release_point(
 		struct wlr_linux_drm_syncobj_surface_v1_state *state, struct wlr_drm_syncobj_timeline *timeline,
 		uint64_t point, struct wl_event_loop *loop) {
 	if (!is_ours(state)) {
 		return NEXT(wlr_linux_drm_syncobj_v1_state_add_release_point)(state, timeline, point, loop);
 	}
-	return true;
+	const struct sbx_latch *latch = wl_container_of(state, latch, answer);
+	const struct sbx_loan *loan = latch->current.loan;
+	struct wlr_buffer *buffer = loan != NULL ? sbx_loan_get_buffer(loan) : NULL;
+	return buffer == NULL || sbx_promise_is_spared(timeline) ||
+		add_reader(buffer, timeline, point);
 }
 
 SBX_API struct wlr_linux_drm_syncobj_manager_v1 *wlr_linux_drm_syncobj_manager_v1_create(

@@ -5,6 +5,7 @@
 #include <wlr/render/drm_syncobj.h>
 #include <wlr/types/wlr_buffer.h>
 #include "loan/offer.h"
+#include "loan/promise.h"
 #include "render/device.h"
 #include "render/format.h"
 #include "render/image.h"
@@ -276,6 +277,7 @@ struct wlr_render_pass *sbx_pass_begin(struct wlr_renderer *wlr_renderer, struct
 	pass->signal_timeline = options->signal_timeline != NULL ?
 		wlr_drm_syncobj_timeline_ref(options->signal_timeline) : NULL;
 	pass->signal_point = options->signal_point;
+	sbx_promise_spare(pass->signal_timeline);
 	pass->serial = ++renderer->pass_serial;
 	pass->failed = pass->waits = false;
 	return &pass->base;

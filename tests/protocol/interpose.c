@@ -6,8 +6,10 @@
 #include <wlr/types/wlr_linux_drm_syncobj_v1.h>
 #include <wlr/types/wlr_scene.h>
 #include "harness/kernel_fake.h"
+#include "harness/peer_timeline.h"
 #include "harness/protocol_lab.h"
 #include "loan/offer.h"
+#include "loan/promise.h"
 #include "protocol/interpose.h"
 #include "sync/fd.h"
 #include "sync/uapi.h"
@@ -190,6 +192,75 @@ static void test_release_with_buffer(void **state) {
 	protocol_lab_check(lab);
 }
 
+static bool add_release_point(struct test_window *window, const struct peer_timeline *timeline,
+		uint64_t point) {
+	return wlr_linux_drm_syncobj_v1_state_add_release_point(ask(window), timeline->wlr, point,
+		window->client->compositor->loop);
+}
+
+static void replace(struct protocol_lab *lab, struct test_window *window, int with) {
+	test_signal(lab->client, &window->acquire, (uint64_t)with);
+	test_show(window, with, (uint64_t)with, (uint64_t)with);
+	test_pump(lab->compositor);
+}
+
+static bool is_first_released(void *data) {
+	struct test_window *window = data;
+	return test_state(window->client, &window->release, 1) == SBX_POINT_SIGNALLED;
+}
+
+/* A reader that wlroots names: another renderer, or a display engine that has the buffer no more. */
+static void test_release_point(void **state) {
+	struct protocol_lab *lab = *state;
+	struct test_window window;
+	struct peer_timeline timeline;
+	peer_timeline_create(&timeline, lab->sync->sync);
+	open_showing(lab, &window);
+	assert_true(add_release_point(&window, &timeline, 7));
+	assert_true(add_release_point(&window, &timeline, 8));
+	replace(lab, &window, 2);
+	peer_timeline_signal(&timeline, 7);
+	test_pump(lab->compositor);
+	assert_int_equal(test_state(lab->client, &window.release, 1), SBX_POINT_UNMATERIALISED);
+	peer_timeline_signal(&timeline, 8);
+	assert_true(test_pump_until(lab->compositor, is_first_released, &window));
+	test_window_close(&window);
+	peer_timeline_destroy(&timeline);
+	protocol_lab_check(lab);
+}
+
+/* The output goes before its point comes: nobody is left to wait for. */
+static void test_release_point_goes(void **state) {
+	struct protocol_lab *lab = *state;
+	struct test_window window;
+	struct peer_timeline timeline;
+	peer_timeline_create(&timeline, lab->sync->sync);
+	open_showing(lab, &window);
+	assert_true(add_release_point(&window, &timeline, 1));
+	replace(lab, &window, 2);
+	assert_int_equal(test_state(lab->client, &window.release, 1), SBX_POINT_UNMATERIALISED);
+	peer_timeline_destroy(&timeline);
+	assert_true(test_pump_until(lab->compositor, is_first_released, &window));
+	test_window_close(&window);
+	protocol_lab_check(lab);
+}
+
+/* Our renderer's own points: it tells the loans by itself. */
+static void test_release_point_spared(void **state) {
+	struct protocol_lab *lab = *state;
+	struct test_window window;
+	struct peer_timeline timeline;
+	peer_timeline_create(&timeline, lab->sync->sync);
+	sbx_promise_spare(timeline.wlr);
+	open_showing(lab, &window);
+	assert_true(add_release_point(&window, &timeline, 1));
+	replace(lab, &window, 2);
+	assert_int_equal(test_state(lab->client, &window.release, 1), SBX_POINT_SIGNALLED);
+	test_window_close(&window);
+	peer_timeline_destroy(&timeline);
+	protocol_lab_check(lab);
+}
+
 /* wlroots' own, where there is none of ours: nothing here, and its own implementation on a device. */
 static void test_passed_on(void **state) {
 	struct protocol_lab *lab = *state;
@@ -216,6 +287,9 @@ static void test_passed_on(void **state) {
 	CASE("interpose: wlr_scene", test_scene), \
 	CASE("interpose: an offer outlives what it was for", test_outlived), \
 	CASE("interpose: release with the buffer", test_release_with_buffer), \
+	CASE("interpose: a release point", test_release_point), \
+	CASE("interpose: a release point that never comes", test_release_point_goes), \
+	CASE("interpose: our renderer's release point", test_release_point_spared), \
 	CASE("interpose: passed on", test_passed_on)
 
 int main(int argc, char *argv[]) {
