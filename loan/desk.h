@@ -7,6 +7,7 @@
 
 #include <wayland-server-core.h>
 #include "loan/quota.h"
+#include "loan/watch.h"
 
 struct sbx_sync;
 struct sbx_waiter_pool;
@@ -30,6 +31,7 @@ struct sbx_desk {
 	struct wl_list offers;
 	struct wlr_drm_syncobj_timeline *ready, *never;
 	struct sbx_quotas quotas;
+	struct sbx_watch watch;
 	/** Acquire fences that failed, ever. */
 	uint64_t failed;
 };

@@ -9,6 +9,7 @@
 #include <wayland-server-core.h>
 #include <wlr/types/wlr_linux_drm_syncobj_v1.h>
 #include "loan/desk.h"
+#include "protocol/deadline.h"
 
 struct sbx_syncobj_manager {
 	struct wl_list link; // sbx_syncobj_managers()
@@ -25,6 +26,9 @@ struct sbx_syncobj_manager {
 	bool settling;
 	size_t held_commits;
 	uint64_t superseded;
+	/** Commits with points that became content, by the policy they were made under. */
+	uint64_t latched[SBX_LATCH_POLICIES];
+	struct sbx_deadline deadline;
 	struct wl_listener display_destroy;
 };
 
