@@ -249,8 +249,10 @@ EXPORT struct wlr_renderer *wlr_renderer_autocreate(struct wlr_backend *backend)
 }
 
 static enum sbx_latch_policy wanted_policy(void) {
-	return policy != NULL && strcmp(policy, "materialised") == 0 ?
-		SBX_LATCH_MATERIALISED : SBX_LATCH_SIGNALLED;
+	if (policy != NULL && strcmp(policy, "materialised") == 0) {
+		return SBX_LATCH_MATERIALISED;
+	}
+	return policy != NULL && strcmp(policy, "deadline") == 0 ? SBX_LATCH_DEADLINE : SBX_LATCH_SIGNALLED;
 }
 
 EXPORT struct wlr_linux_drm_syncobj_manager_v1 *wlr_linux_drm_syncobj_manager_v1_create(

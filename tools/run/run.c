@@ -26,7 +26,8 @@ static void print_help(FILE *out) {
 		"without them.\n"
 		"\n"
 		"  --device DEVICE   the Vulkan device: part of its name, \"software\", an index or a node\n"
-		"  --policy POLICY   when a commit is shown: signalled (default), materialised\n"
+		"  --policy POLICY   when a commit is shown: signalled (default), materialised,\n"
+		"                    deadline\n"
 		"  --check           say what would be joined, and run nothing\n"
 		"  --help            this text\n"
 		"\n"
@@ -35,7 +36,13 @@ static void print_help(FILE *out) {
 }
 
 static bool is_policy(const char *name) {
-	return strcmp(name, "signalled") == 0 || strcmp(name, "materialised") == 0;
+	static const char *const policies[] = { "signalled", "materialised", "deadline" };
+	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+		if (strcmp(name, policies[i]) == 0) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /* The rest of argv, from optind on, is the command. */
