@@ -4,6 +4,8 @@
 #include <string.h>
 #include <wlr/render/drm_syncobj.h>
 #include <wlr/types/wlr_buffer.h>
+#include "loan/offer.h"
+#include "loan/promise.h"
 #include "loan/loan.h"
 #include "render/device.h"
 #include "render/format.h"
@@ -134,7 +136,8 @@ static void pass_add_texture(struct wlr_render_pass *wlr_pass,
 	};
 	op->texture = texture;
 	sbx_texture_record(texture);
-	if (options->wait_timeline != NULL) {
+	/* Whoever tells wlroots that there is nothing to wait for need not be asked again. */
+	if (options->wait_timeline != NULL && !sbx_offer_is_ready(options->wait_timeline)) {
 		op->wait_timeline = wlr_drm_syncobj_timeline_ref(options->wait_timeline);
 		op->wait_point = options->wait_point;
 	}
@@ -284,6 +287,7 @@ struct wlr_render_pass *sbx_pass_begin(struct wlr_renderer *wlr_renderer, struct
 	pass->signal_timeline = options->signal_timeline != NULL ?
 		wlr_drm_syncobj_timeline_ref(options->signal_timeline) : NULL;
 	pass->signal_point = options->signal_point;
+	sbx_promise_spare(pass->signal_timeline);
 	pass->serial = ++renderer->pass_serial;
 	pass->number = ++last_number;
 	pass->failed = pass->waits = false;

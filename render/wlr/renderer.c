@@ -1,4 +1,6 @@
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -260,12 +262,8 @@ static struct sbx_renderer *alloc(struct wlr_backend *backend,
 	return renderer;
 }
 
-struct wlr_renderer *sbx_renderer_create(struct wlr_backend *backend,
+static struct wlr_renderer *create(struct wlr_backend *backend,
 		const struct sbx_renderer_options *options) {
-	static const struct sbx_renderer_options defaults = {0};
-	if (options == NULL) {
-		options = &defaults;
-	}
 	sbx_log_set_default(log_to_wlroots);
 	sbx_recorder_init();
 	if (wlr_log_get_verbosity() >= WLR_DEBUG) {
@@ -288,4 +286,20 @@ struct wlr_renderer *sbx_renderer_create(struct wlr_backend *backend,
 	renderer->base.features.timeline = obstacle == NULL;
 	report(renderer, obstacle);
 	return &renderer->base;
+}
+
+/*
+ * Drivers and layers start threads (Khronos' validation layers do, with an open signal mask). A compositor
+ * that takes its signals by wl_event_loop_add_signal() blocks them in its own thread, perhaps after this;
+ * any other thread that does not would be given them, and the process would end by SIGTERM.
+ */
+struct wlr_renderer *sbx_renderer_create(struct wlr_backend *backend,
+		const struct sbx_renderer_options *options) {
+	static const struct sbx_renderer_options defaults = {0};
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	struct wlr_renderer *renderer = create(backend, options != NULL ? options : &defaults);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return renderer;
 }
