@@ -537,7 +537,7 @@ static void measure(struct surface *window, const char *what) {
 	check_note_latency(check, what, us, LATENCY_FRAMES);
 	unsigned limit_us = 100000 + 6 * check->env->frame_us;
 	if (percentile(us, LATENCY_FRAMES, 95) > limit_us) {
-		check_fail(check, "one release in twenty took longer than %u ms from the commit that "
+		check_fail_slow(check, "one release in twenty took longer than %u ms from the commit that "
 			"replaced the buffer", limit_us / 1000);
 	}
 }

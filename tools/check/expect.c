@@ -139,6 +139,18 @@ void expect_released(struct frame *frame) {
 	expect_signalled(frame->release, "the release point");
 }
 
+static bool has_left(struct frame *frame) {
+	struct check *check = check_of(frame);
+	uint64_t start = now_ns();
+	while (!is_shown(frame)) {
+		if (ms_since(start) > check->env->quiet_ms) {
+			return true;
+		}
+		check_pause(check, 4);
+	}
+	return false;
+}
+
 // Draw another colour into a buffer that was given back, and let the surface be drawn again.
 static bool is_read_after_release(struct frame *frame) {
 	struct check *check = check_of(frame);
@@ -171,6 +183,10 @@ void expect_not_released(struct frame *frame) {
 	if (!capture_is_possible(check)) {
 		check_fail(check, "the release point of a buffer that nothing has replaced was "
 			"signalled");
+	}
+	if (has_left(frame)) {
+		check_fail(check, "the release point was signalled and the content has left the "
+			"screen, although nothing may have replaced it");
 	}
 	if (is_read_after_release(frame)) {
 		check_fail(check, "the release point of a buffer in use was signalled: what was drawn "

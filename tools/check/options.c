@@ -21,6 +21,8 @@ void options_print_help(void) {
 		"  --repeat N        run everything N times\n"
 		"  --seed S          the seed of what is random (printed in any case)\n"
 		"  --timeout SECONDS hard limit of one check (default 30)\n"
+		"  --patience MS     how long something that must happen may take (default: from 5 s up,\n"
+		"                    as the compositor's measured round trip asks for)\n"
 		"  --start COMMAND   run this compositor, test it, and start it again when it dies\n"
 		"  --log FILE        where the output of that compositor goes\n"
 		"  --buffers KIND    gbm, dumb or udmabuf (default: the first one that works)\n"
@@ -76,8 +78,8 @@ static bool parse_buffers(struct check_options *options, const char *text) {
 	return complain("buffers", text);
 }
 
-enum { LIST = 1, ONLY, JSON, TAP, VERBOSE, REPEAT, SEED, TIMEOUT, START, LOG, BUFFERS, DEVICE,
-	HELP };
+enum { LIST = 1, ONLY, JSON, TAP, VERBOSE, REPEAT, SEED, TIMEOUT, PATIENCE, START, LOG,
+	BUFFERS, DEVICE, HELP };
 
 static const struct option long_options[] = {
 	{ "list", no_argument, NULL, LIST },
@@ -88,6 +90,7 @@ static const struct option long_options[] = {
 	{ "repeat", required_argument, NULL, REPEAT },
 	{ "seed", required_argument, NULL, SEED },
 	{ "timeout", required_argument, NULL, TIMEOUT },
+	{ "patience", required_argument, NULL, PATIENCE },
 	{ "start", required_argument, NULL, START },
 	{ "log", required_argument, NULL, LOG },
 	{ "buffers", required_argument, NULL, BUFFERS },
@@ -118,6 +121,8 @@ static bool apply(struct check_options *options, int option, char *value) {
 		return parse_number("seed", value, 0, UINT64_MAX, &options->seed);
 	case TIMEOUT:
 		return parse_unsigned("timeout", value, 3600, &options->timeout_s);
+	case PATIENCE:
+		return parse_unsigned("patience", value, 600000, &options->patience_ms);
 	case START:
 		options->start = value;
 		return true;

@@ -15,6 +15,9 @@
 #define START_PATIENCE_MS 60000
 #define FIRST_PATIENCE_MS 10000
 #define SAMPLES 15
+// Limits become at most so many percent of what they were at first: a compositor that is slow by its
+// own fault is to be found out in the end.
+#define MOST_STRAIN 400
 
 struct feedback {
 	const struct { uint32_t format, padding; uint64_t modifier; } *table;
@@ -208,8 +211,19 @@ static struct frame *choose_buffers(struct client *client, struct check_env *env
 
 void probe_set_limits(struct check_env *env) {
 	unsigned step_us = env->round_trip_us + env->frame_us + env->capture_us;
-	env->patience_ms = 5000 + step_us / 1000 * 30;
-	env->quiet_ms = 120 + step_us / 1000 * 4;
+	env->patience_ms = (5000 + step_us / 1000 * 30) * env->strain / 100;
+	env->quiet_ms = (120 + step_us / 1000 * 4) * env->strain / 100;
+}
+
+void probe_follow(struct check_env *env, unsigned served_us) {
+	if (env->served_us == 0 || served_us < env->served_us) {
+		env->served_us = served_us;
+	}
+	unsigned now = (unsigned)((uint64_t)served_us * 100 / (env->served_us + 1));
+	// What slows a machine down seldom passes at once.
+	unsigned before = 100 + (env->strain - 100) * 3 / 4;
+	env->strain = now > before ? now : before;
+	env->strain = env->strain > MOST_STRAIN ? MOST_STRAIN : env->strain;
 }
 
 static const char *missing_global(const struct client *client) {

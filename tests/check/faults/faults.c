@@ -47,7 +47,8 @@ enum fault {
 	FAULT_PRESENTED_EARLY,       // presentation feedback too
 	FAULT_WAITS_IN_LOOP,         // waits for acquire points on the CPU
 	FAULT_SLOW,                  // 400 ms for each later commit, 5 ms for each import
-	FAULT_LEAKS,                 // fds and memory
+	FAULT_LEAKS,                 // fds
+	FAULT_LEAKS_MEMORY,
 	FAULT_DIES,                  // when a commit has to be held
 	FAULT_COUNT,
 };
@@ -57,7 +58,8 @@ static const char *const fault_names[FAULT_COUNT] = {
 	"release-at-set", "release-at-commit", "release-replaced", "release-more", "low-word",
 	"points-stay", "errors-ignored", "errors-wrong", "error-at-destroy", "error-at-empty",
 	"error-at-set", "error-at-import", "error-at-reimport", "manager-goes", "timeline-goes",
-	"sync-goes", "frame-early", "presented-early", "waits-in-loop", "slow", "leaks", "dies",
+	"sync-goes", "frame-early", "presented-early", "waits-in-loop", "slow", "leaks",
+	"leaks-memory", "dies",
 };
 
 struct known_point {
@@ -182,6 +184,8 @@ static void leak(void) {
 	if (fault == FAULT_LEAKS) {
 		int fd = dup(drm_fd);
 		(void)fd;
+	}
+	if (fault == FAULT_LEAKS_MEMORY) {
 		memset(malloc(65536), 1, 65536);
 	}
 }
