@@ -24,6 +24,7 @@ struct check_options {
 	const char *start;       /**< a compositor to run and to restart, or NULL */
 	const char *log;         /**< where the output of that goes, or NULL */
 	enum buffer_kind buffers; /**< BUFFER_NONE: what the probe finds */
+	int capture;             /**< enum capture_kind; -1: what the probe finds */
 	const char *device;      /**< a DRM node for timelines and buffers, or NULL */
 };
 

@@ -150,9 +150,9 @@ static void measure_frames(struct frame *frame, struct check_env *env) {
 	env->frame_us = median(us, SAMPLES);
 }
 
-static void choose_capture(struct check *check, struct check_env *env) {
+static void choose_capture(struct check *check, struct check_env *env, int wanted) {
 	for (int kind = CAPTURE_EXT; kind <= CAPTURE_WLR && !env->capture; kind++) {
-		if (capture_try(check, kind)) {
+		if ((wanted < 0 || wanted == kind) && capture_try(check, kind)) {
 			uint64_t start = now_ns();
 			env->capture = capture_try(check, kind) ? kind : CAPTURE_NONE;
 			env->capture_us = (unsigned)((now_ns() - start) / 1000);
@@ -256,7 +256,7 @@ void probe(struct check *check, struct check_env *env, const struct check_option
 	}
 	device_find_vgem(env->vgem_node, sizeof(env->vgem_node));
 	measure_round_trip(client, env);
-	choose_capture(check, env);
+	choose_capture(check, env, options->capture);
 	struct frame *frame = choose_buffers(client, env, options, primary, render);
 	if (!frame) {
 		check_trouble(check, "no kind of buffer works here; the last one tried: %s",
