@@ -477,6 +477,7 @@ static void drawn_after_release(struct check *check) {
 		frame_signal(frame);
 		frame_commit(frame);
 		expect_released(old);
+		client_roundtrip(window->client);
 		// A client draws into whatever is free, and be it what it has just committed.
 		for (int k = 0; k < 2; k++) {
 			if (point_is_signalled(frames[k]->release)) {
