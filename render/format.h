@@ -11,13 +11,17 @@
 
 struct sbx_device;
 
+struct sbx_ycbcr;
+
 /**
- * One single-plane RGB format. DRM names formats by little-endian words, Vulkan's packed formats too,
- * its unpacked ones by bytes.
+ * One pixel format. DRM names formats by little-endian words, Vulkan's packed formats too, its unpacked
+ * ones by bytes.
  */
 struct sbx_format {
 	uint32_t drm;
+	/** YCbCr: Vulkan's format of all planes together, VK_FORMAT_UNDEFINED where it has none. */
 	VkFormat vk;
+	/** 0: YCbCr, whose pixels have no size of their own. */
 	uint32_t bytes_per_pixel;
 	/** False for XRGB and the like: alpha reads as one, and stores of it do not matter. */
 	bool has_alpha;
@@ -26,6 +30,8 @@ struct sbx_format {
 	/** Bits of the narrowest colour channel (5, 8, 10, 16) and whether it is floating point. */
 	uint8_t depth;
 	bool is_float;
+	/** How the planes of a YCbCr format are sampled (ycbcr.h); NULL: RGB. */
+	const struct sbx_ycbcr *ycbcr;
 };
 
 /** The format of this DRM fourcc, or NULL. Static. */
