@@ -248,7 +248,8 @@ static VkFormatFeatureFlags ask_features(struct sbx_device *device, VkFormat for
 static void choose_rgb(struct sbx_device *device, struct entry *entry) {
 	struct sbx_format alternate;
 	entry->features = ask_features(device, entry->format.vk);
-	if (!can_sample(entry->features) && sbx_format_alternate(&entry->format, &alternate)) {
+	for (size_t i = 0; !can_sample(entry->features) &&
+			sbx_format_alternate(&entry->format, i, &alternate); i++) {
 		VkFormatFeatureFlags features = ask_features(device, alternate.vk);
 		if (can_sample(features)) {
 			entry->format = alternate;
@@ -274,13 +275,16 @@ static struct entry *lookup(struct sbx_device *device, const struct sbx_format *
 	}
 	size_t count;
 	entry->format = sbx_format_all(&count)[index];
+	entry->format.texel_bytes = entry->format.bytes_per_pixel;
 	entry->count = 0;
 	if (format->ycbcr != NULL) {
 		choose_ycbcr(device, entry);
 	} else {
 		choose_rgb(device, entry);
 	}
-	if (device->caps.dmabuf && ask_modifiers(device, entry) < 0) {
+	// What has to be widened is not read where it lies.
+	bool widened = entry->format.texel_bytes != entry->format.bytes_per_pixel;
+	if (device->caps.dmabuf && !widened && ask_modifiers(device, entry) < 0) {
 		return NULL;
 	}
 	entry->known = true;

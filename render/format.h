@@ -23,6 +23,11 @@ struct sbx_format {
 	VkFormat vk;
 	/** 0: YCbCr, whose pixels have no size of their own. */
 	uint32_t bytes_per_pixel;
+	/**
+	 * Bytes of a texel in an image of ours, known for sbx_format_on_device() only: more than the above
+	 * where the device has no format of three channels, and one of four takes its place.
+	 */
+	uint32_t texel_bytes;
 	/** False for XRGB and the like: alpha reads as one, and stores of it do not matter. */
 	bool has_alpha;
 	/** How the image's channels become RGBA when sampled (alpha one for X formats). */

@@ -19,8 +19,8 @@ struct sbx_modifier;
 /** Its place among them: that of the one with the same fourcc. */
 size_t sbx_format_index(const struct sbx_format *format);
 
-/** The same pixels by another of Vulkan's formats; false: there is none. */
-bool sbx_format_alternate(const struct sbx_format *format, struct sbx_format *alternate);
+/** The `n`th (from 0) other way to have these pixels in Vulkan, the best first; false: no more. */
+bool sbx_format_alternate(const struct sbx_format *format, size_t n, struct sbx_format *alternate);
 
 int sbx_format_cache_create(struct sbx_device *device);
 void sbx_format_cache_destroy(struct sbx_device *device);

@@ -169,36 +169,44 @@ static const struct sbx_format formats[] = {
 };
 
 /*
- * The same bytes read through another of Vulkan's formats, of which every device has more: what Vulkan
- * 1.3 demands of all devices are B4G4R4A4, R5G6B5, A1R5G5B5 and A2B10G10R10.
+ * The same bytes read through another of Vulkan's formats, of which a device may have one and not the
+ * other: what Vulkan 1.3 demands of all are B4G4R4A4, R5G6B5, A1R5G5B5 and A2B10G10R10. Three channels are
+ * rare; there the pixels are widened on their way into an image (texel_bytes).
  */
 static const struct alternate {
 	uint32_t drm;
 	VkFormat vk;
 	VkComponentMapping swizzle;
+	/* 0: as many as the pixel. */
+	uint32_t texel_bytes;
 } alternates[] = {
-	{ DRM_FORMAT_ARGB4444, VK_FORMAT_B4G4R4A4_UNORM_PACK16, SWIZZLE(G, R, A, B) },
-	{ DRM_FORMAT_XRGB4444, VK_FORMAT_B4G4R4A4_UNORM_PACK16, SWIZZLE(G, R, A, ONE) },
-	{ DRM_FORMAT_ABGR4444, VK_FORMAT_B4G4R4A4_UNORM_PACK16, SWIZZLE(A, R, G, B) },
-	{ DRM_FORMAT_XBGR4444, VK_FORMAT_B4G4R4A4_UNORM_PACK16, SWIZZLE(A, R, G, ONE) },
-	{ DRM_FORMAT_RGBA4444, VK_FORMAT_B4G4R4A4_UNORM_PACK16, SWIZZLE(B, G, R, A) },
-	{ DRM_FORMAT_RGBX4444, VK_FORMAT_B4G4R4A4_UNORM_PACK16, SWIZZLE(B, G, R, ONE) },
-	{ DRM_FORMAT_BGRA4444, VK_FORMAT_R4G4B4A4_UNORM_PACK16, SWIZZLE(B, G, R, A) },
-	{ DRM_FORMAT_BGRX4444, VK_FORMAT_R4G4B4A4_UNORM_PACK16, SWIZZLE(B, G, R, ONE) },
-	{ DRM_FORMAT_RGB565, VK_FORMAT_B5G6R5_UNORM_PACK16, SWIZZLE(B, G, R, ONE) },
-	{ DRM_FORMAT_BGR565, VK_FORMAT_R5G6B5_UNORM_PACK16, SWIZZLE(B, G, R, ONE) },
-	{ DRM_FORMAT_RGBA5551, VK_FORMAT_B5G5R5A1_UNORM_PACK16, SWIZZLE(B, G, R, A) },
-	{ DRM_FORMAT_RGBX5551, VK_FORMAT_B5G5R5A1_UNORM_PACK16, SWIZZLE(B, G, R, ONE) },
-	{ DRM_FORMAT_BGRA5551, VK_FORMAT_R5G5B5A1_UNORM_PACK16, SWIZZLE(B, G, R, A) },
-	{ DRM_FORMAT_BGRX5551, VK_FORMAT_R5G5B5A1_UNORM_PACK16, SWIZZLE(B, G, R, ONE) },
-	{ DRM_FORMAT_ARGB2101010, VK_FORMAT_A2B10G10R10_UNORM_PACK32, SWIZZLE(B, G, R, A) },
-	{ DRM_FORMAT_XRGB2101010, VK_FORMAT_A2B10G10R10_UNORM_PACK32, SWIZZLE(B, G, R, ONE) },
-	{ DRM_FORMAT_ABGR2101010, VK_FORMAT_A2R10G10B10_UNORM_PACK32, SWIZZLE(B, G, R, A) },
-	{ DRM_FORMAT_XBGR2101010, VK_FORMAT_A2R10G10B10_UNORM_PACK32, SWIZZLE(B, G, R, ONE) },
-	{ DRM_FORMAT_ARGB8888, VK_FORMAT_R8G8B8A8_UNORM, SWIZZLE(B, G, R, A) },
-	{ DRM_FORMAT_XRGB8888, VK_FORMAT_R8G8B8A8_UNORM, SWIZZLE(B, G, R, ONE) },
-	{ DRM_FORMAT_RGB888, VK_FORMAT_R8G8B8_UNORM, SWIZZLE(B, G, R, ONE) },
-	{ DRM_FORMAT_BGR888, VK_FORMAT_B8G8R8_UNORM, SWIZZLE(B, G, R, ONE) },
+	{ DRM_FORMAT_ARGB4444, VK_FORMAT_B4G4R4A4_UNORM_PACK16, SWIZZLE(G, R, A, B), 0 },
+	{ DRM_FORMAT_XRGB4444, VK_FORMAT_B4G4R4A4_UNORM_PACK16, SWIZZLE(G, R, A, ONE), 0 },
+	{ DRM_FORMAT_ABGR4444, VK_FORMAT_B4G4R4A4_UNORM_PACK16, SWIZZLE(A, R, G, B), 0 },
+	{ DRM_FORMAT_XBGR4444, VK_FORMAT_B4G4R4A4_UNORM_PACK16, SWIZZLE(A, R, G, ONE), 0 },
+	{ DRM_FORMAT_RGBA4444, VK_FORMAT_B4G4R4A4_UNORM_PACK16, SWIZZLE(B, G, R, A), 0 },
+	{ DRM_FORMAT_RGBX4444, VK_FORMAT_B4G4R4A4_UNORM_PACK16, SWIZZLE(B, G, R, ONE), 0 },
+	{ DRM_FORMAT_BGRA4444, VK_FORMAT_R4G4B4A4_UNORM_PACK16, SWIZZLE(B, G, R, A), 0 },
+	{ DRM_FORMAT_BGRX4444, VK_FORMAT_R4G4B4A4_UNORM_PACK16, SWIZZLE(B, G, R, ONE), 0 },
+	{ DRM_FORMAT_RGB565, VK_FORMAT_B5G6R5_UNORM_PACK16, SWIZZLE(B, G, R, ONE), 0 },
+	{ DRM_FORMAT_BGR565, VK_FORMAT_R5G6B5_UNORM_PACK16, SWIZZLE(B, G, R, ONE), 0 },
+	{ DRM_FORMAT_RGBA5551, VK_FORMAT_B5G5R5A1_UNORM_PACK16, SWIZZLE(B, G, R, A), 0 },
+	{ DRM_FORMAT_RGBX5551, VK_FORMAT_B5G5R5A1_UNORM_PACK16, SWIZZLE(B, G, R, ONE), 0 },
+	{ DRM_FORMAT_BGRA5551, VK_FORMAT_R5G5B5A1_UNORM_PACK16, SWIZZLE(B, G, R, A), 0 },
+	{ DRM_FORMAT_BGRX5551, VK_FORMAT_R5G5B5A1_UNORM_PACK16, SWIZZLE(B, G, R, ONE), 0 },
+	{ DRM_FORMAT_ARGB2101010, VK_FORMAT_A2B10G10R10_UNORM_PACK32, SWIZZLE(B, G, R, A), 0 },
+	{ DRM_FORMAT_XRGB2101010, VK_FORMAT_A2B10G10R10_UNORM_PACK32, SWIZZLE(B, G, R, ONE), 0 },
+	{ DRM_FORMAT_ABGR2101010, VK_FORMAT_A2R10G10B10_UNORM_PACK32, SWIZZLE(B, G, R, A), 0 },
+	{ DRM_FORMAT_XBGR2101010, VK_FORMAT_A2R10G10B10_UNORM_PACK32, SWIZZLE(B, G, R, ONE), 0 },
+	{ DRM_FORMAT_ARGB8888, VK_FORMAT_R8G8B8A8_UNORM, SWIZZLE(B, G, R, A), 0 },
+	{ DRM_FORMAT_XRGB8888, VK_FORMAT_R8G8B8A8_UNORM, SWIZZLE(B, G, R, ONE), 0 },
+	{ DRM_FORMAT_RGB888, VK_FORMAT_R8G8B8_UNORM, SWIZZLE(B, G, R, ONE), 0 },
+	{ DRM_FORMAT_BGR888, VK_FORMAT_B8G8R8_UNORM, SWIZZLE(B, G, R, ONE), 0 },
+	{ DRM_FORMAT_RGB888, VK_FORMAT_B8G8R8A8_UNORM, OPAQUE, 4 },
+	{ DRM_FORMAT_BGR888, VK_FORMAT_R8G8B8A8_UNORM, OPAQUE, 4 },
+	{ DRM_FORMAT_BGR161616, VK_FORMAT_R16G16B16A16_UNORM, OPAQUE, 8 },
+	{ DRM_FORMAT_BGR161616F, VK_FORMAT_R16G16B16A16_SFLOAT, OPAQUE, 8 },
+	{ DRM_FORMAT_BGR323232F, VK_FORMAT_R32G32B32A32_SFLOAT, OPAQUE, 16 },
 };
 
 #define FORMAT_COUNT (sizeof(formats) / sizeof(formats[0]))
@@ -226,14 +234,17 @@ size_t sbx_format_index(const struct sbx_format *format) {
 	return index;
 }
 
-bool sbx_format_alternate(const struct sbx_format *format, struct sbx_format *alternate) {
+bool sbx_format_alternate(const struct sbx_format *format, size_t n, struct sbx_format *alternate) {
 	for (size_t i = 0; i < sizeof(alternates) / sizeof(alternates[0]); i++) {
-		if (alternates[i].drm == format->drm) {
-			*alternate = *format;
-			alternate->vk = alternates[i].vk;
-			alternate->swizzle = alternates[i].swizzle;
-			return true;
+		if (alternates[i].drm != format->drm || n-- > 0) {
+			continue;
 		}
+		*alternate = *format;
+		alternate->vk = alternates[i].vk;
+		alternate->swizzle = alternates[i].swizzle;
+		alternate->texel_bytes = alternates[i].texel_bytes != 0 ? alternates[i].texel_bytes :
+			format->bytes_per_pixel;
+		return true;
 	}
 	return false;
 }

@@ -156,7 +156,7 @@ struct sbx_plan {
 };
 
 /**
- * Draw once with each pipeline. Software devices compile a pipeline when it is first used, in some
+ * Draw once with each pipeline for RGB. Software devices compile a pipeline when it is first used, in some
  * 0.1 s, in an emulated machine in seconds: at start-up nobody waits for a frame yet.
  */
 int sbx_composer_warm_up(struct sbx_composer *composer);
