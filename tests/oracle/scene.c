@@ -137,7 +137,7 @@ static void random_source(struct random *random, struct oracle_op *op, bool whol
 }
 
 static void random_texture_op(struct random *random, struct oracle_scene *scene,
-		struct oracle_op *op, bool pixman_only) {
+		struct oracle_op *op, const struct oracle_scene_options *options) {
 	op->texture = scene->textures[below(random, (uint32_t)scene->n_textures)];
 	op->transform = one_in(random, 2) ? SBX_TRANSFORM_NORMAL : (enum sbx_transform)below(random, 8);
 	op->filter = one_in(random, 2) ? SBX_FILTER_NEAREST : SBX_FILTER_BILINEAR;
@@ -146,17 +146,18 @@ static void random_texture_op(struct random *random, struct oracle_scene *scene,
 		random_coding(random, &op->coding);
 	}
 	bool scaled = !one_in(random, 3);
-	random_source(random, op, !scaled);
+	random_source(random, op, !scaled || options->whole_sources);
 	if (!scaled) {
 		bool swap = op->transform % 2 == 1;
 		op->box.x2 = op->box.x1 + (int)(swap ? op->src_height : op->src_width);
 		op->box.y2 = op->box.y1 + (int)(swap ? op->src_width : op->src_height);
-	} else if (pixman_only) {
+	} else if (options->pixman_only) {
 		op->filter = SBX_FILTER_NEAREST;
 	}
 }
 
-static void random_op(struct random *random, struct oracle_scene *scene, bool pixman_only) {
+static void random_op(struct random *random, struct oracle_scene *scene,
+		const struct oracle_scene_options *options) {
 	struct oracle_op *op = &scene->ops[scene->n_ops++];
 	*op = (struct oracle_op){ .box = random_box(random, scene->target), .alpha = 1 };
 	op->blend = one_in(random, 5) ? SBX_BLEND_NONE : SBX_BLEND_PREMULTIPLIED;
@@ -164,7 +165,7 @@ static void random_op(struct random *random, struct oracle_scene *scene, bool pi
 	if (one_in(random, 4)) {
 		random_rect(random, op);
 	} else {
-		random_texture_op(random, scene, op, pixman_only);
+		random_texture_op(random, scene, op, options);
 	}
 }
 
@@ -189,7 +190,7 @@ void oracle_scene_random(struct oracle_scene *scene, uint64_t seed,
 			random_image(&random, format, width, height, valid);
 	}
 	for (size_t n = below(&random, ORACLE_MAX_OPS + 1); n > 0; n--) {
-		random_op(&random, scene, options->pixman_only);
+		random_op(&random, scene, options);
 	}
 }
 

@@ -46,6 +46,8 @@ struct oracle_scene_options {
 	const uint32_t *ycbcr_formats;
 	/** Nothing that pixman cannot do exactly: no bilinear scaling. */
 	bool pixman_only;
+	/** Parts of textures begin and end between texels. */
+	bool whole_sources;
 };
 
 /** The same seed and options make the same scene, everywhere. */
