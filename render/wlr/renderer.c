@@ -26,6 +26,9 @@
 #include "trace/log.h"
 #include "trace/recorder.h"
 
+/* A player that is paused, a window that is still: they come back, but not soon. */
+#define IDLE_IMPORT_NS INT64_C(5000000000)
+
 static const struct wlr_renderer_impl renderer_impl;
 
 static void log_to_wlroots(enum sbx_log_level level, const char *format, va_list args) {
@@ -249,9 +252,13 @@ static struct sbx_renderer *alloc(struct wlr_backend *backend,
 		return NULL;
 	}
 	wlr_renderer_init(&renderer->base, &renderer_impl, WLR_BUFFER_CAP_DMABUF);
+	/* Identity, too, but wlroots announces that by itself, and would do it twice. */
+	renderer->base.color_encodings = WLR_COLOR_ENCODING_BT709 | WLR_COLOR_ENCODING_FCC |
+		WLR_COLOR_ENCODING_BT601 | WLR_COLOR_ENCODING_SMPTE240 | WLR_COLOR_ENCODING_BT2020;
 	renderer->base_destroy.notify = handle_base_destroy;
 	wl_signal_add(&renderer->base.events.destroy, &renderer->base_destroy);
 	renderer->drm_fd = -1;
+	renderer->idle_import_ns = IDLE_IMPORT_NS;
 	renderer->event_loop = options->event_loop;
 	wl_list_init(&renderer->buffers);
 	wl_list_init(&renderer->textures);
