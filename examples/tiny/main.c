@@ -31,13 +31,14 @@ struct program {
 static void usage(FILE *file) {
 	fputs("Usage: tiny [OPTIONS]\n"
 		"A small Wayland compositor. It runs on the machine's monitors, as a window of another\n"
-		"Wayland compositor, or without a monitor (WLR_BACKENDS=headless).\n"
+		"Wayland compositor, or without a monitor (--headless).\n"
 		"\n"
 		"  -s, --start COMMAND   start a command (sh -c) in it\n"
 		"  -r, --run COMMAND     the same, and end when it ends, with its exit status\n"
 		"      --renderer NAME   signalbox (default) or wlroots (what WLR_RENDERER says)\n"
 		"      --device DEVICE   which Vulkan device draws (also: SIGNALBOX_DEVICE)\n"
 		"      --validation      switch the Vulkan validation layers on\n"
+		"      --headless LIST   virtual outputs, \"WxH[@HZ],...\", HZ exact (144 or 60000/1001)\n"
 		"      --size WxH        size of outputs without fixed modes\n"
 		"      --exit-after MS   end after so many milliseconds\n"
 		"      --stats FILE      write what the frames cost to FILE at the end\n"
@@ -76,6 +77,9 @@ static bool parse_option(struct program *program, int option, const char *value)
 	case 'V':
 		program->tiny.options.validation = true;
 		return true;
+	case 'H':
+		program->tiny.options.headless = value;
+		return true;
 	case 'S':
 		return parse_size(value, &program->tiny.options);
 	case 'E':
@@ -99,6 +103,7 @@ static bool parse_options(struct program *program, int argc, char *argv[]) {
 		{ "renderer", required_argument, NULL, 'R' },
 		{ "device", required_argument, NULL, 'D' },
 		{ "validation", no_argument, NULL, 'V' },
+		{ "headless", required_argument, NULL, 'H' },
 		{ "size", required_argument, NULL, 'S' },
 		{ "exit-after", required_argument, NULL, 'E' },
 		{ "stats", required_argument, NULL, 'T' },

@@ -12,6 +12,7 @@
  *	seat.c       which devices there are; clipboard, drag and drop
  *	keyboard.c   keyboards and key bindings
  *	pointer.c    the cursor, and what it drags
+ *	headless.c   virtual outputs in place of monitors
  *	stats.c      what frames cost
  */
 #ifndef TINY_H
@@ -40,6 +41,7 @@ struct tiny_options {
 	bool validation;       /* Vulkan validation layers */
 	const char *device;    /* see struct sbx_renderer_options */
 	int width, height;     /* of outputs that have no list of modes (nested, headless); 0: theirs */
+	const char *headless;  /* virtual outputs, see headless.c; NULL: what the machine has */
 };
 
 /** What frames cost, summed since the first. */
@@ -237,6 +239,11 @@ void tiny_pointer_drag(struct tiny *tiny, enum tiny_drag_mode mode, struct tiny_
 void tiny_pointer_drop(struct tiny *tiny, const struct tiny_window *window);
 /** What is under the pointer may have changed though it did not move. */
 void tiny_pointer_refresh(struct tiny *tiny);
+
+/* headless.c */
+
+/** A backend with these outputs ("800x600@60,640x480@60000/1001"). NULL: cannot be had (logged). */
+struct wlr_backend *tiny_headless_create(struct wl_event_loop *loop, const char *outputs);
 
 /* stats.c */
 
