@@ -4,6 +4,7 @@
 #include <wlr/types/wlr_buffer.h>
 #include "backend/headless.h"
 #include "backend/implicit.h"
+#include "backend/redraw.h"
 #include "sync/fd.h"
 #include "sync/kernel.h"
 #include "trace/log.h"
@@ -63,16 +64,6 @@ static void count_late(struct sbx_headless_output *output) {
 		output->late_vblanks += next - output->late_seq;
 		output->late_seq = next;
 	}
-}
-
-static void ask_for_another(struct sbx_headless_output *output) {
-	pixman_region32_t whole;
-	pixman_region32_init_rect(&whole, 0, 0, (unsigned)output->base.width,
-		(unsigned)output->base.height);
-	wl_signal_emit_mutable(&output->base.events.damage,
-		&(struct wlr_output_event_damage){ .output = &output->base, .damage = &whole });
-	pixman_region32_fini(&whole);
-	wlr_output_update_needs_frame(&output->base);
 }
 
 static struct wlr_output_event_present describe(const struct sbx_headless_output *output, uint64_t seq) {
@@ -137,7 +128,7 @@ static void handle_vblank(void *data) {
 	struct wlr_output_event_present event = describe(output, seq);
 	answer(output, &event);
 	if (failed) {
-		ask_for_another(output);
+		sbx_redraw(&output->base);
 	}
 	wlr_output_send_frame(&output->base);
 }

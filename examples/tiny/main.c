@@ -209,7 +209,7 @@ static int run(struct program *program) {
 	wlr_log(WLR_INFO, "tiny is ready, WAYLAND_DISPLAY=%s", tiny->socket);
 	wl_display_run(tiny->display);
 
-	if (program->stats_path != NULL && !tiny_stats_write(&tiny->stats, program->stats_path)) {
+	if (program->stats_path != NULL && !tiny_stats_write(tiny, program->stats_path)) {
 		return 1;
 	}
 	if (!command->end_with_it || command->pid != 0) {

@@ -1,6 +1,7 @@
 /*
  * Monitors: modes, frames, the floor under everything.
  */
+#include <signalbox/output.h>
 #include <stdlib.h>
 #include <time.h>
 #include <wlr/backend.h>
@@ -14,16 +15,17 @@
 static const float floor_color[4] = { 0.055f, 0.075f, 0.110f, 1 };
 
 /*
- * The scene does the work: it finds out what changed, collects the acquire points of the buffers
- * that are visible, lets the renderer draw, and gives the renderer's completion to the backend as
- * the fence that the monitor waits for. The thread that runs this waits for none of it.
+ * The scene does the work: it finds out what changed, collects the acquire points of the buffers that are
+ * visible and lets the renderer draw, or finds one client's buffer that can be shown as it is. The
+ * struct sbx_output gives the frame to the monitor with the fence that it waits for. The thread that runs
+ * this waits for none of it.
  */
 static void handle_frame(struct wl_listener *listener, void *data) {
 	struct tiny_output *output = wl_container_of(listener, output, frame);
 	struct tiny_stats *stats = &output->tiny->stats;
 	if (wlr_scene_output_needs_frame(output->scene_output)) {
 		tiny_stats_frame_begin(stats);
-		tiny_stats_frame_end(stats, wlr_scene_output_commit(output->scene_output, NULL));
+		tiny_stats_frame_end(stats, sbx_scene_output_commit(output->sbx, output->scene_output, NULL));
 	}
 	/* Clients may go on even if their last frame could not be shown. */
 	struct timespec now;
@@ -107,14 +109,15 @@ static void handle_new_output(struct wl_listener *listener, void *data) {
 	tiny_listen(&output->destroy, &wlr->events.destroy, handle_destroy);
 
 	output->floor = wlr_scene_rect_create(tiny->layers[TINY_LAYER_FLOOR], 0, 0, floor_color);
-	if (output->floor == NULL ||
+	output->sbx = sbx_output_create(wlr, NULL);
+	if (output->floor == NULL || output->sbx == NULL ||
 			!wlr_output_init_render(wlr, tiny->allocator, tiny->renderer) ||
 			!switch_on(output) || !enter_layout(output)) {
 		wlr_log(WLR_ERROR, "output %s stays dark: it cannot be switched on", wlr->name);
 		output_destroy(output);
 		return;
 	}
-	tiny_listen(&output->frame, &wlr->events.frame, handle_frame);
+	tiny_listen(&output->frame, sbx_output_get_frame_signal(output->sbx), handle_frame);
 	tiny_listen(&output->request_state, &wlr->events.request_state, handle_request_state);
 }
 

@@ -1,9 +1,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signalbox/counters.h>
+#include <signalbox/output.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <wlr/types/wlr_output.h>
 #include <wlr/util/log.h>
 #include "tiny.h"
 
@@ -51,7 +53,27 @@ static void print(FILE *file, const char *name, uint64_t value) {
 	fprintf(file, "%s %" PRIu64 "\n", name, value);
 }
 
-bool tiny_stats_write(const struct tiny_stats *stats, const char *path) {
+static void print_output(FILE *file, const struct tiny_output *output) {
+	const char *name = output->wlr->name;
+	struct sbx_output_info info;
+	sbx_output_get_info(output->sbx, &info);
+	fprintf(file, "output.%s.way %s\n", name, sbx_fence_way_name(info.way));
+	fprintf(file, "output.%s.scanout %s\n", name, sbx_scanout_name(info.scanout));
+	const struct {
+		const char *name;
+		uint64_t value;
+	} counts[] = {
+		{ "frames", info.frames }, { "scanned_out", info.scanned_out }, { "waited", info.waited },
+		{ "dropped", info.dropped }, { "refused", info.refused }, { "late_flips", info.late_flips },
+		{ "refused_errno", (uint64_t)info.refused_errno }, { "on_screen", info.on_screen },
+	};
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		fprintf(file, "output.%s.%s %" PRIu64 "\n", name, counts[i].name, counts[i].value);
+	}
+}
+
+bool tiny_stats_write(const struct tiny *tiny, const char *path) {
+	const struct tiny_stats *stats = &tiny->stats;
 	FILE *file = fopen(path, "we");
 	if (file == NULL) {
 		wlr_log(WLR_ERROR, "cannot write %s: %s", path, strerror(errno));
@@ -71,6 +93,10 @@ bool tiny_stats_write(const struct tiny_stats *stats, const char *path) {
 	}
 	for (size_t i = 0; i < sbx_counter_get_count(); i++) {
 		fprintf(file, "counter.%s %" PRIu64 "\n", sbx_counter_get_name(i), sbx_counter_get(i));
+	}
+	const struct tiny_output *output;
+	wl_list_for_each(output, &tiny->outputs, link) {
+		print_output(file, output);
 	}
 	return fclose(file) == 0;
 }

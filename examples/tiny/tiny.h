@@ -1,8 +1,9 @@
 /**
  * tiny: a small but complete Wayland compositor on wlr_scene, drawn by signalbox.
  *
- * It shows what an integrator has to do: server.c creates the renderer and hands wlroots' explicit
- * sync to the clients; the other files are an ordinary compositor and know nothing of signalbox.
+ * It shows what an integrator has to do: server.c creates the renderer and offers explicit sync to the
+ * clients, output.c gives the frames to the screen; the other files are an ordinary compositor and know
+ * nothing of signalbox.
  *
  *	main.c       options, signals, the started command
  *	server.c     the parts of wlroots that make a compositor, and their end
@@ -127,6 +128,7 @@ struct tiny {
 struct tiny_output {
 	struct tiny *tiny;
 	struct wlr_output *wlr;
+	struct sbx_output *sbx; /* takes the frames to the screen */
 	struct wlr_scene_output *scene_output;
 	struct wlr_scene_rect *floor;
 	struct wlr_box box;    /* in the layout; empty while the output is not there */
@@ -251,9 +253,9 @@ void tiny_stats_frame_begin(struct tiny_stats *stats);
 /** `drawn`: the frame was committed; one that was not is not counted. */
 void tiny_stats_frame_end(struct tiny_stats *stats, bool drawn);
 /**
- * Write them as lines "name value", the library's counters as "counter.NAME value". Returns false
- * and logs when the file cannot be written.
+ * Write them as lines "name value", the library's counters as "counter.NAME value", what it says of an
+ * output as "output.OUTPUT.NAME value". Returns false and logs when the file cannot be written.
  */
-bool tiny_stats_write(const struct tiny_stats *stats, const char *path);
+bool tiny_stats_write(const struct tiny *tiny, const char *path);
 
 #endif
