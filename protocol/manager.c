@@ -96,6 +96,7 @@ static void destroy(struct sbx_syncobj_manager *manager) {
 	}
 	wl_list_remove(&manager->display_destroy.link);
 	wl_global_destroy(manager->global);
+	sbx_deadline_finish(&manager->deadline);
 	sbx_desk_finish(&manager->desk);
 	free(manager);
 }
@@ -116,8 +117,13 @@ static bool is_switched_off(void) {
 	return false;
 }
 
+static uint32_t stall_bound_ms(int32_t wanted_ms) {
+	return wanted_ms == 0 ? SBX_SYNCOBJ_DEFAULT_STALL_MS : wanted_ms > 0 ? (uint32_t)wanted_ms : 0;
+}
+
 static void start_offering(struct sbx_syncobj_manager *manager, struct wl_display *display) {
 	manager->display = display;
+	sbx_deadline_init(&manager->deadline, manager);
 	manager->display_destroy.notify = handle_display_destroy;
 	wl_display_add_destroy_listener(display, &manager->display_destroy);
 	if (manager->options.allow_client != NULL) {
@@ -161,6 +167,7 @@ struct sbx_syncobj_manager *sbx_syncobj_manager_create(struct wl_display *displa
 		free(manager);
 		return NULL;
 	}
+	sbx_watch_set_bound(&manager->desk.watch, stall_bound_ms(manager->options.stall_ms));
 	start_offering(manager, display);
 	return manager;
 }
@@ -204,7 +211,11 @@ void sbx_syncobj_manager_get_stats(const struct sbx_syncobj_manager *manager,
 		.held_commits = manager->held_commits,
 		.superseded = manager->superseded,
 		.failed = manager->desk.failed,
+		.predicted = manager->deadline.predicted,
+		.predictions_kept = manager->deadline.kept,
+		.predictions_broken = manager->deadline.broken,
 	};
+	memcpy(stats->latched, manager->latched, sizeof(stats->latched));
 	const struct sbx_loan *loan;
 	wl_list_for_each(loan, &manager->desk.loans, link) {
 		stats->loans++;

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <wayland-server-core.h>
 #include "loan/desk.h"
+#include "protocol/deadline.h"
 
 struct sbx_syncobj_manager {
 	struct wl_display *display;
@@ -19,6 +20,9 @@ struct sbx_syncobj_manager {
 	bool settling;
 	size_t held_commits;
 	uint64_t superseded;
+	/** Commits with points that became content, by the policy they were made under. */
+	uint64_t latched[SBX_LATCH_POLICIES];
+	struct sbx_deadline deadline;
 	struct wl_listener display_destroy;
 };
 

@@ -7,6 +7,8 @@
 #include <wlr/types/wlr_output.h>
 #include <wlr/util/log.h>
 #include <xf86drm.h>
+#include "loan/pace.h"
+#include "loan/screen.h"
 #include "render/compose.h"
 #include "render/device.h"
 #include "render/wlr/buffer.h"
@@ -20,6 +22,7 @@
 #include "sync/fd.h"
 #include "sync/syncobj.h"
 #include "trace/log.h"
+#include "trace/recorder.h"
 
 static const struct wlr_renderer_impl renderer_impl;
 
@@ -91,11 +94,16 @@ bool sbx_renderer_check_lost(struct sbx_renderer *renderer) {
 	return true;
 }
 
-/* wlr_backend does not say which event loop it is on; its outputs do. */
+/*
+ * wlr_backend does not say which event loop it is on; its outputs do. All of them are paced, as they share
+ * the GPU: what one waits for delays the others.
+ */
 static void handle_backend_new_output(struct wl_listener *listener, void *data) {
 	struct sbx_renderer *renderer = wl_container_of(listener, renderer, backend_new_output);
 	struct wlr_output *output = data;
 	renderer->event_loop = output->event_loop;
+	sbx_pace_get(output);
+	sbx_screen_watch(output);
 }
 
 static void leave_backend(struct sbx_renderer *renderer) {
@@ -259,6 +267,7 @@ struct wlr_renderer *sbx_renderer_create(struct wlr_backend *backend,
 		options = &defaults;
 	}
 	sbx_log_set_default(log_to_wlroots);
+	sbx_recorder_init();
 	if (wlr_log_get_verbosity() >= WLR_DEBUG) {
 		sbx_log_set_default_verbosity(SBX_LOG_DEBUG);
 	}
