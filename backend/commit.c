@@ -59,6 +59,7 @@ static int commit_now(struct sbx_output *output, const struct wlr_output_state *
 	output->committing = false;
 	if (ok) {
 		output->info.frames += has(state, WLR_OUTPUT_STATE_BUFFER);
+		sbx_scheduler_committed(&output->scheduler, sbx_kernel_now_ns());
 		output->retry_ms = 0;
 		output->redraw = false;
 		sbx_timer_arm(&output->retry_timer, 0);
@@ -378,7 +379,27 @@ static int prepare_client(struct sbx_output *output, struct wlr_output_state *st
 	return ret;
 }
 
+/*
+ * A surface's buffer comes in a wrapper of wlroots'. The client's own is what is on loan and what is locked;
+ * false: it has been given back, and only the texture is left.
+ */
+static bool unwrap(struct wlr_output_state *state) {
+	struct wlr_client_buffer *wrapper = wlr_client_buffer_get(state->buffer);
+	if (wrapper == NULL) {
+		return true;
+	}
+	if (wrapper->source == NULL || wrapper->source->n_locks == 0) {
+		return false;
+	}
+	wlr_output_state_set_buffer(state, wrapper->source);
+	return true;
+}
+
 static enum fate commit_client(struct sbx_output *output, struct wlr_output_state *state) {
+	if (!unwrap(state)) {
+		output->info.scanout = SBX_SCANOUT_NO_DMABUF;
+		return COMPOSE;
+	}
 	int ret = prepare_client(output, state);
 	if (ret == 1 && output->readiness.state == SBX_READINESS_PENDING) {
 		output->info.scanout = SBX_SCANOUT_ACTIVE;

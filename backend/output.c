@@ -5,10 +5,12 @@
 #include "backend/output.h"
 #include "backend/quirks.h"
 #include "backend/redraw.h"
+#include "loan/pace.h"
 #include "sync/kernel.h"
 #include "trace/log.h"
 
 #define MS INT64_C(1000000)
+#define US INT64_C(1000)
 
 static const char *const way_names[] = {
 	[SBX_FENCE_NONE] = "none",
@@ -23,12 +25,37 @@ const char *sbx_fence_way_name(enum sbx_fence_way way) {
 
 /* Events of the wlr_output */
 
+static void render(struct sbx_output *output) {
+	if (output->pace != NULL && output->pace->taken_over) {
+		sbx_pace_announce(output->pace);
+	}
+	sbx_scheduler_begin(&output->scheduler, output->pace, sbx_kernel_now_ns());
+	wl_signal_emit_mutable(&output->frame, output);
+}
+
+static void handle_render_timer(void *data) {
+	struct sbx_output *output = data;
+	// Others may have committed meanwhile; then the frame event of that will come.
+	if (!output->waits && !output->wlr->frame_pending && output->wlr->enabled) {
+		render(output);
+	}
+}
+
 static void handle_wlr_frame(struct wl_listener *listener, void *data) {
 	struct sbx_output *output = wl_container_of(listener, output, wlr_frame);
 	if (output->waits) {
 		sbx_output_advance(output);
+		return;
+	}
+	if (output->render_timer.due_ns != 0) {
+		return; // it will be soon
+	}
+	int64_t now_ns = sbx_kernel_now_ns();
+	int64_t start_ns = sbx_scheduler_plan(&output->scheduler, output->pace, now_ns);
+	if (start_ns > now_ns) {
+		sbx_timer_arm(&output->render_timer, start_ns);
 	} else {
-		wl_signal_emit_mutable(&output->frame, output);
+		render(output);
 	}
 }
 
@@ -37,7 +64,9 @@ static void handle_wlr_present(struct wl_listener *listener, void *data) {
 	const struct wlr_output_event_present *event = data;
 	sbx_timer_arm(&output->flip_timer, 0);
 	if (event->presented) {
+		int64_t when_ns = event->when.tv_sec * 1000 * MS + event->when.tv_nsec;
 		sbx_plane_present(&output->plane, event->commit_seq);
+		sbx_scheduler_presented(&output->scheduler, when_ns, event->refresh);
 	}
 }
 
@@ -68,6 +97,8 @@ static void note_off(struct sbx_output *output) {
 	sbx_plane_clear(&output->plane);
 	sbx_timer_arm(&output->flip_timer, 0);
 	sbx_timer_arm(&output->retry_timer, 0);
+	sbx_timer_arm(&output->render_timer, 0);
+	output->scheduler.target_ns = 0;
 }
 
 /* Also what others commit: modes, cursors, gamma. */
@@ -128,11 +159,16 @@ void sbx_output_retry(struct sbx_output *output, bool redraw) {
 
 /* Life */
 
-static void destroy(struct sbx_output *output) {
-	sbx_output_drop_waiting(output);
+static void finish_timers(struct sbx_output *output) {
 	sbx_timer_finish(&output->wait_timer);
 	sbx_timer_finish(&output->retry_timer);
 	sbx_timer_finish(&output->flip_timer);
+	sbx_timer_finish(&output->render_timer);
+}
+
+static void destroy(struct sbx_output *output) {
+	sbx_output_drop_waiting(output);
+	finish_timers(output);
 	set_front(output, NULL);
 	sbx_plane_finish(&output->plane);
 	wlr_drm_syncobj_timeline_unref(output->timeline);
@@ -163,7 +199,8 @@ struct sbx_output *sbx_output_from_wlr_output(struct wlr_output *wlr) {
 static bool init_timers(struct sbx_output *output, struct wl_event_loop *loop) {
 	return sbx_timer_init(&output->wait_timer, loop, handle_wait_timer, output) == 0 &&
 		sbx_timer_init(&output->retry_timer, loop, handle_retry_timer, output) == 0 &&
-		sbx_timer_init(&output->flip_timer, loop, handle_flip_timer, output) == 0;
+		sbx_timer_init(&output->flip_timer, loop, handle_flip_timer, output) == 0 &&
+		sbx_timer_init(&output->render_timer, loop, handle_render_timer, output) == 0;
 }
 
 static void listen(struct wl_listener *listener, struct wl_signal *signal, wl_notify_func_t notify) {
@@ -180,8 +217,7 @@ struct sbx_output *sbx_output_create(struct wlr_output *wlr, const struct sbx_ou
 	if (output == NULL || !init_timers(output, wlr->event_loop)) {
 		sbx_log_error("backend: output %s: out of memory or file descriptors", wlr->name);
 		if (output != NULL) {
-			sbx_timer_finish(&output->wait_timer);
-			sbx_timer_finish(&output->retry_timer);
+			finish_timers(output);
 		}
 		free(output);
 		return NULL;
@@ -194,6 +230,8 @@ struct sbx_output *sbx_output_create(struct wlr_output *wlr, const struct sbx_ou
 	wl_signal_init(&output->frame);
 	sbx_desks_init(&output->desks, wlr->event_loop);
 	wlr_addon_init(&output->addon, &wlr->addons, NULL, &addon_impl);
+	output->pace = sbx_pace_get(wlr);
+	sbx_output_set_schedule(output, output->options.schedule, output->options.fixed_us);
 	listen(&output->wlr_frame, &wlr->events.frame, handle_wlr_frame);
 	listen(&output->wlr_present, &wlr->events.present, handle_wlr_present);
 	listen(&output->wlr_commit, &wlr->events.commit, handle_wlr_commit);
@@ -201,21 +239,46 @@ struct sbx_output *sbx_output_create(struct wlr_output *wlr, const struct sbx_ou
 }
 
 void sbx_output_destroy(struct sbx_output *output) {
-	if (output != NULL) {
-		destroy(output);
+	if (output == NULL) {
+		return;
 	}
+	if (output->pace != NULL) {
+		sbx_pace_take_over(output->pace, false);
+	}
+	destroy(output);
 }
 
 struct wl_signal *sbx_output_get_frame_signal(struct sbx_output *output) {
 	return &output->frame;
 }
 
+void sbx_output_set_schedule(struct sbx_output *output, enum sbx_schedule schedule, uint32_t fixed_us) {
+	output->scheduler.schedule = schedule;
+	output->scheduler.fixed_ns = fixed_us * US;
+	if (output->pace != NULL) {
+		sbx_pace_take_over(output->pace, schedule != SBX_SCHEDULE_OFF);
+	}
+	if (schedule == SBX_SCHEDULE_AUTO) {
+		sbx_paces_measure();
+	}
+}
+
 bool sbx_output_is_busy(const struct sbx_output *output) {
 	return output->waits;
+}
+
+static uint32_t expected_us(const struct sbx_forecast *forecast) {
+	int64_t duration_ns;
+	sbx_forecast_get(forecast, &duration_ns);
+	return (uint32_t)(duration_ns / US);
 }
 
 void sbx_output_get_info(const struct sbx_output *output, struct sbx_output_info *info) {
 	*info = output->info;
 	info->refused_errno = output->quirks->refuses_fences ? output->quirks->refused_errno : 0;
 	info->on_screen = sbx_plane_count(&output->plane);
+	info->missed_vblanks = output->scheduler.missed;
+	info->delay_us = (uint32_t)(output->scheduler.delay_ns / US);
+	info->cpu_us = expected_us(&output->scheduler.cpu);
+	info->gpu_us = output->pace != NULL ? expected_us(&output->pace->work) : 0;
 }

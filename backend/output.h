@@ -6,6 +6,7 @@
  *	plane.c    what the screen may be reading
  *	quirks.c   what drivers do otherwise
  *	scanout.c  why a frame was composed
+ *	scheduler.c  when to render
  */
 #ifndef SBX_BACKEND_OUTPUT_H
 #define SBX_BACKEND_OUTPUT_H
@@ -17,6 +18,7 @@
 #include "backend/desks.h"
 #include "backend/plane.h"
 #include "backend/readiness.h"
+#include "backend/scheduler.h"
 #include "backend/timer.h"
 
 struct sbx_quirks;
@@ -49,6 +51,10 @@ struct sbx_output {
 	struct sbx_desks desks;
 	struct sbx_plane plane;
 	struct wl_signal frame;
+	struct sbx_scheduler scheduler;
+	struct sbx_pace *pace; // NULL: no memory for it
+	/** For a frame that is not rendered at once. */
+	struct sbx_timer render_timer;
 
 	/** Of frames that are not wlr_scene's; made when it is needed. */
 	struct wlr_drm_syncobj_timeline *timeline;

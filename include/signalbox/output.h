@@ -47,7 +47,25 @@ struct wlr_render_pass;
 struct wlr_scene_output;
 struct wlr_scene_output_state_options;
 
+/** When a frame is rendered, where the output's rhythm is known. */
+enum sbx_schedule {
+	/** At the wlr_output's frame event, which comes after the vblank: latency of up to a period. */
+	SBX_SCHEDULE_OFF,
+	/**
+	 * As late as is safe: what CPU and GPU took for the last frames, by how much timers came late, and a
+	 * margin are left until the vblank. After a frame that missed its vblank the next ones are begun at
+	 * once. Needs sbx_renderer, which measures the GPU's time; with another one it is like OFF.
+	 */
+	SBX_SCHEDULE_AUTO,
+	/** So long before the vblank, whatever it takes. */
+	SBX_SCHEDULE_FIXED,
+};
+
 struct sbx_output_options {
+	/** The frame signal comes then; it is also the last moment for the latch policy SBX_LATCH_DEADLINE. */
+	enum sbx_schedule schedule;
+	/** For SBX_SCHEDULE_FIXED, in microseconds. */
+	uint32_t fixed_us;
 	/** Never scan clients' buffers out directly. */
 	bool no_scanout;
 	/**
@@ -106,6 +124,10 @@ SBX_API struct wlr_render_pass *sbx_output_begin(struct sbx_output *output,
  */
 SBX_API bool sbx_output_commit(struct sbx_output *output, struct wlr_render_pass *pass,
 	struct wlr_output_state *state);
+
+/** Another schedule, from the next frame on. `fixed_us` counts for SBX_SCHEDULE_FIXED only. */
+SBX_API void sbx_output_set_schedule(struct sbx_output *output, enum sbx_schedule schedule,
+	uint32_t fixed_us);
 
 /** Whether a frame waits for its fence: what is begun now would have to wait behind it. */
 SBX_API bool sbx_output_is_busy(const struct sbx_output *output);
@@ -177,6 +199,12 @@ struct sbx_output_info {
 	uint64_t refused;
 	/** Flips that had not happened two seconds after their commit. */
 	uint64_t late_flips;
+	/** Frames that were shown at least one vblank after the one they were rendered for. */
+	uint64_t missed_vblanks;
+	/** By how much the last frame was begun later than it could have been, in microseconds. */
+	uint32_t delay_us;
+	/** What frames are expected to take, in microseconds; 0: not known. */
+	uint32_t cpu_us, gpu_us;
 	/** Clients' buffers that are locked for the screen now. */
 	unsigned on_screen;
 };

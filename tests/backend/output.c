@@ -2,6 +2,7 @@
 #include "backend/quirks.h"
 #include "backend/screen.h"
 #include "harness/kernel_fake.h"
+#include "loan/pace.h"
 
 static void test_attach(void **state) {
 	struct screen screen;
@@ -132,6 +133,73 @@ static void test_committed_by_others(void **state) {
 	rig_buffer_finish(&buffer);
 }
 
+/* With a schedule the frame signal comes later, and the latch is told of the moment before it. */
+struct moments {
+	struct wl_listener listener;
+	unsigned count, frames_then;
+	struct screen *screen;
+};
+
+static void handle_moment(struct wl_listener *listener, void *data) {
+	struct moments *moments = wl_container_of(listener, moments, listener);
+	moments->count++;
+	moments->frames_then = moments->screen->frames;
+}
+
+static void test_schedule(void **state) {
+	struct screen screen;
+	screen_init(&screen, *state, NULL);
+	struct moments moments = { .screen = &screen, .listener.notify = handle_moment };
+	sbx_paces_listen(&moments.listener);
+	sbx_output_set_schedule(screen.output, SBX_SCHEDULE_FIXED, 3000);
+	assert_true(screen_draw(&screen));
+	screen_flip(&screen); // now; the period is 10 ms
+	assert_int_equal(screen.frames, 0);
+	assert_int_equal(moments.count, 0);
+	screen_pass_ms(&screen, 6);
+	wlr_output_schedule_frame(&screen.wlr);
+	screen_pass_ms(&screen, 0);
+	assert_int_equal(screen.frames, 0);
+	screen_pass_ms(&screen, 2);
+	assert_int_equal(screen.frames, 1);
+	assert_int_equal(moments.count, 1);
+	assert_int_equal(moments.frames_then, 0);
+	assert_int_equal(screen_info(&screen).delay_us, 7000);
+
+	// Off again: with the frame event, and the moment too.
+	sbx_output_set_schedule(screen.output, SBX_SCHEDULE_OFF, 0);
+	assert_true(screen_draw(&screen));
+	screen_flip(&screen);
+	assert_int_equal(screen.frames, 2);
+	assert_int_equal(moments.count, 2);
+	wl_list_remove(&moments.listener.link);
+	screen_finish(&screen);
+}
+
+/* A frame that others commit while ours is delayed. */
+static void test_schedule_overtaken(void **state) {
+	struct screen screen;
+	screen_init(&screen, *state, &(struct sbx_output_options){
+		.schedule = SBX_SCHEDULE_FIXED, .fixed_us = 3000,
+	});
+	assert_true(screen_draw(&screen));
+	screen_flip(&screen);
+	struct rig_buffer buffer;
+	rig_buffer_init(&buffer, 64, 32);
+	struct wlr_output_state frame;
+	wlr_output_state_init(&frame);
+	wlr_output_state_set_buffer(&frame, &buffer.base);
+	assert_true(wlr_output_commit_state(&screen.wlr, &frame));
+	wlr_output_state_finish(&frame);
+	screen_pass_ms(&screen, 9);
+	assert_int_equal(screen.frames, 0);
+	screen_flip(&screen);
+	screen_pass_ms(&screen, 8);
+	assert_int_equal(screen.frames, 1);
+	screen_finish(&screen);
+	rig_buffer_finish(&buffer);
+}
+
 static void test_names(void **state) {
 	assert_string_equal(sbx_fence_way_name(SBX_FENCE_WAIT), "wait");
 	assert_string_equal(sbx_fence_way_name((enum sbx_fence_way)77), "unknown");
@@ -150,6 +218,8 @@ static const struct CMUnitTest host[] = {
 	FAKE("switched off", test_switched_off),
 	FAKE("unplugged with a flip pending", test_unplugged),
 	FAKE("committed by others", test_committed_by_others),
+	FAKE("a schedule", test_schedule),
+	FAKE("overtaken while delayed", test_schedule_overtaken),
 	FAKE("names", test_names),
 };
 

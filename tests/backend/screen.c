@@ -306,6 +306,7 @@ void screen_flip(struct screen *screen) {
 		.commit_seq = screen->wlr.commit_seq,
 		.presented = true,
 		.refresh = 10 * (int)MS,
+		.flags = WLR_OUTPUT_PRESENT_VSYNC,
 		.when = { .tv_sec = clock_fake_now() / SECOND, .tv_nsec = clock_fake_now() % SECOND },
 	};
 	wlr_output_send_present(&screen->wlr, &event);
