@@ -59,7 +59,9 @@ static int commit_now(struct sbx_output *output, const struct wlr_output_state *
 	output->committing = false;
 	if (ok) {
 		output->info.frames += has(state, WLR_OUTPUT_STATE_BUFFER);
-		sbx_scheduler_committed(&output->scheduler, sbx_kernel_now_ns());
+		if (has(state, WLR_OUTPUT_STATE_BUFFER)) {
+			sbx_scheduler_committed(&output->scheduler, sbx_kernel_now_ns());
+		}
 		output->retry_ms = 0;
 		output->redraw = false;
 		sbx_timer_arm(&output->retry_timer, 0);

@@ -40,26 +40,31 @@ static int64_t choose(const struct sbx_scheduler *scheduler, const struct sbx_pa
 int64_t sbx_scheduler_plan(struct sbx_scheduler *scheduler, const struct sbx_pace *pace, int64_t now_ns) {
 	int64_t start_ns = choose(scheduler, pace, now_ns);
 	scheduler->delay_ns = start_ns - now_ns;
+	scheduler->begun_ns = 0; // what was begun before came to nothing
 	scheduler->planned_ns = start_ns > now_ns ? start_ns : 0;
 	return start_ns;
 }
 
 void sbx_scheduler_begin(struct sbx_scheduler *scheduler, const struct sbx_pace *pace, int64_t now_ns) {
-	scheduler->delayed = scheduler->planned_ns != 0;
-	if (scheduler->delayed) {
+	scheduler->begun_delayed = scheduler->planned_ns != 0;
+	if (scheduler->begun_delayed) {
 		sbx_forecast_add(&scheduler->lateness, now_ns - scheduler->planned_ns);
 	}
 	// Of a late timer it is still the vblank that was planned for.
-	scheduler->target_ns = next_vblank(pace, scheduler->delayed ? scheduler->planned_ns : now_ns);
+	scheduler->begun_target_ns =
+		next_vblank(pace, scheduler->begun_delayed ? scheduler->planned_ns : now_ns);
 	scheduler->planned_ns = 0;
 	scheduler->begun_ns = now_ns;
 }
 
 void sbx_scheduler_committed(struct sbx_scheduler *scheduler, int64_t now_ns) {
-	if (scheduler->begun_ns != 0) {
-		sbx_forecast_add(&scheduler->cpu, now_ns - scheduler->begun_ns);
-		scheduler->begun_ns = 0;
+	if (scheduler->begun_ns == 0) {
+		return; // somebody commits without being asked to
 	}
+	sbx_forecast_add(&scheduler->cpu, now_ns - scheduler->begun_ns);
+	scheduler->begun_ns = 0;
+	scheduler->target_ns = scheduler->begun_target_ns;
+	scheduler->delayed = scheduler->begun_delayed;
 }
 
 static void punish(struct sbx_scheduler *scheduler) {

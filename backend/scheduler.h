@@ -44,10 +44,11 @@ struct sbx_scheduler {
 
 	/** When the frame was planned to begin; 0: it was not delayed. */
 	int64_t planned_ns;
-	int64_t begun_ns;
-	/** The vblank that the committed frame can be expected at; 0: not known. */
+	/** Of the frame that is being rendered; 0: none is. And the vblank that it is for; 0: not known. */
+	int64_t begun_ns, begun_target_ns;
+	/** Of the frame that was committed and not shown yet. */
 	int64_t target_ns;
-	bool delayed;
+	bool begun_delayed, delayed;
 
 	/** For who wants to know: of the last plan. */
 	int64_t delay_ns;

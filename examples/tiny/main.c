@@ -39,6 +39,9 @@ static void usage(FILE *file) {
 		"      --device DEVICE   which Vulkan device draws (also: SIGNALBOX_DEVICE)\n"
 		"      --validation      switch the Vulkan validation layers on\n"
 		"      --headless LIST   virtual outputs, \"WxH[@HZ],...\", HZ exact (144 or 60000/1001)\n"
+		"      --schedule WHEN   render: off (at the frame event), auto (as late as is safe), or so\n"
+		"                        many microseconds before the vblank\n"
+		"      --no-scanout      compose every frame\n"
 		"      --size WxH        size of outputs without fixed modes\n"
 		"      --exit-after MS   end after so many milliseconds\n"
 		"      --stats FILE      write what the frames cost to FILE at the end\n"
@@ -61,6 +64,16 @@ static bool parse_renderer(const char *name, struct tiny_options *options) {
 	return options->wlroots_renderer || strcmp(name, "signalbox") == 0;
 }
 
+static bool parse_schedule(const char *text, struct sbx_output_options *output) {
+	if (strcmp(text, "off") == 0 || strcmp(text, "auto") == 0) {
+		output->schedule = text[0] == 'o' ? SBX_SCHEDULE_OFF : SBX_SCHEDULE_AUTO;
+		return true;
+	}
+	output->schedule = SBX_SCHEDULE_FIXED;
+	output->fixed_us = (uint32_t)strtoul(text, NULL, 10);
+	return output->fixed_us > 0;
+}
+
 static bool parse_option(struct program *program, int option, const char *value) {
 	switch (option) {
 	case 'r':
@@ -79,6 +92,11 @@ static bool parse_option(struct program *program, int option, const char *value)
 		return true;
 	case 'H':
 		program->tiny.options.headless = value;
+		return true;
+	case 'W':
+		return parse_schedule(value, &program->tiny.options.output);
+	case 'N':
+		program->tiny.options.output.no_scanout = true;
 		return true;
 	case 'S':
 		return parse_size(value, &program->tiny.options);
@@ -104,6 +122,8 @@ static bool parse_options(struct program *program, int argc, char *argv[]) {
 		{ "device", required_argument, NULL, 'D' },
 		{ "validation", no_argument, NULL, 'V' },
 		{ "headless", required_argument, NULL, 'H' },
+		{ "schedule", required_argument, NULL, 'W' },
+		{ "no-scanout", no_argument, NULL, 'N' },
 		{ "size", required_argument, NULL, 'S' },
 		{ "exit-after", required_argument, NULL, 'E' },
 		{ "stats", required_argument, NULL, 'T' },

@@ -1,7 +1,6 @@
 /*
  * Monitors: modes, frames, the floor under everything.
  */
-#include <signalbox/output.h>
 #include <stdlib.h>
 #include <time.h>
 #include <wlr/backend.h>
@@ -23,6 +22,7 @@ static const float floor_color[4] = { 0.055f, 0.075f, 0.110f, 1 };
 static void handle_frame(struct wl_listener *listener, void *data) {
 	struct tiny_output *output = wl_container_of(listener, output, frame);
 	struct tiny_stats *stats = &output->tiny->stats;
+	output->begun_ns = tiny_stats_now_ns();
 	if (wlr_scene_output_needs_frame(output->scene_output)) {
 		tiny_stats_frame_begin(stats);
 		tiny_stats_frame_end(stats, sbx_scene_output_commit(output->sbx, output->scene_output, NULL));
@@ -31,6 +31,17 @@ static void handle_frame(struct wl_listener *listener, void *data) {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	wlr_scene_output_send_frame_done(output->scene_output, &now);
+}
+
+static void handle_present(struct wl_listener *listener, void *data) {
+	struct tiny_output *output = wl_container_of(listener, output, present);
+	const struct wlr_output_event_present *event = data;
+	uint64_t when_ns = (uint64_t)event->when.tv_sec * 1000000000 + (uint64_t)event->when.tv_nsec;
+	if (event->presented && output->begun_ns > 0 && when_ns > output->begun_ns) {
+		output->age_ns += when_ns - output->begun_ns;
+		output->shown++;
+		output->begun_ns = 0;
+	}
 }
 
 /* The window of a nested tiny was resized, for one. */
@@ -44,6 +55,7 @@ static void output_destroy(struct tiny_output *output) {
 	tiny_layers_close(output);
 	output->wlr->data = NULL;
 	tiny_unlisten(&output->frame);
+	tiny_unlisten(&output->present);
 	tiny_unlisten(&output->request_state);
 	tiny_unlisten(&output->destroy);
 	wl_list_remove(&output->link);
@@ -109,7 +121,7 @@ static void handle_new_output(struct wl_listener *listener, void *data) {
 	tiny_listen(&output->destroy, &wlr->events.destroy, handle_destroy);
 
 	output->floor = wlr_scene_rect_create(tiny->layers[TINY_LAYER_FLOOR], 0, 0, floor_color);
-	output->sbx = sbx_output_create(wlr, NULL);
+	output->sbx = sbx_output_create(wlr, &tiny->options.output);
 	if (output->floor == NULL || output->sbx == NULL ||
 			!wlr_output_init_render(wlr, tiny->allocator, tiny->renderer) ||
 			!switch_on(output) || !enter_layout(output)) {
@@ -118,6 +130,7 @@ static void handle_new_output(struct wl_listener *listener, void *data) {
 		return;
 	}
 	tiny_listen(&output->frame, sbx_output_get_frame_signal(output->sbx), handle_frame);
+	tiny_listen(&output->present, &wlr->events.present, handle_present);
 	tiny_listen(&output->request_state, &wlr->events.request_state, handle_request_state);
 }
 

@@ -1,7 +1,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signalbox/counters.h>
-#include <signalbox/output.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -13,6 +12,10 @@ static uint64_t read_clock(clockid_t clock) {
 	struct timespec now;
 	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+uint64_t tiny_stats_now_ns(void) {
+	return read_clock(CLOCK_MONOTONIC);
 }
 
 static uint64_t count_ioctls(void) {
@@ -65,6 +68,9 @@ static void print_output(FILE *file, const struct tiny_output *output) {
 	} counts[] = {
 		{ "frames", info.frames }, { "scanned_out", info.scanned_out }, { "waited", info.waited },
 		{ "dropped", info.dropped }, { "refused", info.refused }, { "late_flips", info.late_flips },
+		{ "age_us", output->shown > 0 ? output->age_ns / output->shown / 1000 : 0 },
+		{ "shown", output->shown }, { "missed_vblanks", info.missed_vblanks },
+		{ "delay_us", info.delay_us }, { "cpu_us", info.cpu_us }, { "gpu_us", info.gpu_us },
 		{ "refused_errno", (uint64_t)info.refused_errno }, { "on_screen", info.on_screen },
 	};
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {

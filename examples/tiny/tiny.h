@@ -19,6 +19,7 @@
 #ifndef TINY_H
 #define TINY_H
 
+#include <signalbox/output.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <wayland-server-core.h>
@@ -42,6 +43,7 @@ struct tiny_options {
 	bool validation;       /* Vulkan validation layers */
 	const char *device;    /* see struct sbx_renderer_options */
 	int width, height;     /* of outputs that have no list of modes (nested, headless); 0: theirs */
+	struct sbx_output_options output; /* when frames are rendered, and more */
 	const char *headless;  /* virtual outputs, see headless.c; NULL: what the machine has */
 };
 
@@ -135,7 +137,10 @@ struct tiny_output {
 	struct wlr_box usable; /* what bars leave of it */
 	struct wl_list link;
 	struct wl_list layer_surfaces; /* tiny_layer_surface.link */
+	/* From when rendering began to when the frame was shown, summed. */
+	uint64_t begun_ns, age_ns, shown;
 	struct wl_listener frame;
+	struct wl_listener present;
 	struct wl_listener request_state;
 	struct wl_listener destroy;
 };
@@ -249,6 +254,8 @@ struct wlr_backend *tiny_headless_create(struct wl_event_loop *loop, const char 
 
 /* stats.c */
 
+/** CLOCK_MONOTONIC. */
+uint64_t tiny_stats_now_ns(void);
 void tiny_stats_frame_begin(struct tiny_stats *stats);
 /** `drawn`: the frame was committed; one that was not is not counted. */
 void tiny_stats_frame_end(struct tiny_stats *stats, bool drawn);

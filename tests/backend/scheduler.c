@@ -174,6 +174,22 @@ static void test_late_timers(void **state) {
 	assert_true(machine.scheduler.delay_ns > 4 * MS);
 }
 
+/* A frame event after which nobody draws, and commits that nobody was asked for, teach nothing. */
+static void test_nothing_drawn(void **state) {
+	struct machine machine;
+	power_on(&machine, SBX_SCHEDULE_AUTO, 16666667);
+	run(&machine, 50, MS, 2 * MS);
+	int64_t start_ns = sbx_scheduler_plan(&machine.scheduler, &machine.pace, machine.now_ns);
+	sbx_scheduler_begin(&machine.scheduler, &machine.pace, start_ns);
+	sbx_scheduler_plan(&machine.scheduler, &machine.pace, start_ns + 15 * MS);
+	sbx_scheduler_committed(&machine.scheduler, start_ns + 80 * MS);
+	sbx_scheduler_presented(&machine.scheduler, start_ns + 99 * MS, 16666667);
+	int64_t cpu_ns;
+	assert_true(sbx_forecast_get(&machine.scheduler.cpu, &cpu_ns));
+	assert_int_equal(cpu_ns, MS);
+	assert_int_equal(machine.scheduler.missed, 0);
+}
+
 static void test_fixed(void **state) {
 	struct machine machine;
 	power_on(&machine, SBX_SCHEDULE_FIXED, 16666667);
@@ -194,6 +210,7 @@ static const struct CMUnitTest host[] = {
 	{ "scheduler: spikes", test_spikes, NULL, NULL, NULL },
 	{ "scheduler: more work than fits", test_overload, NULL, NULL, NULL },
 	{ "scheduler: late timers", test_late_timers, NULL, NULL, NULL },
+	{ "scheduler: nothing is drawn", test_nothing_drawn, NULL, NULL, NULL },
 	{ "scheduler: fixed", test_fixed, NULL, NULL, NULL },
 };
 
