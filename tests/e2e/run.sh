@@ -66,6 +66,10 @@ start_joined() { # COMMAND...
 
 stop_compositor() {
 	kill -TERM "$compositor_pid" || fail_here "the compositor is gone already"
+	wait_compositor
+}
+
+wait_compositor() {
 	wait "$compositor_pid" || fail_here "the compositor ended with status $?"
 	if grep -E 'Validation Error|VUID-|SYNC-HAZARD|signalbox bug|Sanitizer|runtime error' \
 		"$compositor_log" >&2; then
