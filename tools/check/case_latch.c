@@ -8,10 +8,6 @@
 #include "check/witness.h"
 #include "xdg-shell-client.h"
 
-static struct surface *a_window(struct check *check) {
-	return window_open(client_open(check));
-}
-
 // When is content shown?
 
 static void signalled(struct check *check) {
