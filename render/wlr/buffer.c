@@ -22,6 +22,7 @@ static const struct wlr_addon_interface addon_impl = {
 void sbx_wlr_buffer_destroy(struct sbx_wlr_buffer *buffer) {
 	wlr_addon_finish(&buffer->addon);
 	wl_list_remove(&buffer->link);
+	sbx_work_finish(&buffer->work);
 	if (buffer->texture != NULL) {
 		sbx_texture_orphan(buffer->texture);
 	} else {
@@ -86,6 +87,7 @@ static struct sbx_wlr_buffer *create(struct sbx_renderer *renderer, struct wlr_b
 	buffer->renderer = renderer;
 	buffer->wlr = wlr_buffer;
 	buffer->uses = uses;
+	buffer->work.fence_fd = -1;
 	collect_fds(buffer, attributes);
 	wlr_addon_init(&buffer->addon, &wlr_buffer->addons, renderer, &addon_impl);
 	buffer->used_ns = sbx_renderer_now_ns();

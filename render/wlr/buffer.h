@@ -10,6 +10,7 @@
 #include <wayland-server-core.h>
 #include <wlr/render/dmabuf.h>
 #include <wlr/util/addon.h>
+#include "render/wlr/work.h"
 
 struct sbx_image;
 struct sbx_renderer;
@@ -31,6 +32,8 @@ struct sbx_wlr_buffer {
 	/** Its distinct dma-bufs (several planes often share one), lent by the wlr_buffer. */
 	int fds[WLR_DMABUF_MAX_PLANES];
 	int n_fds;
+	/** Of the passes that draw into it. */
+	struct sbx_work work;
 };
 
 /**
