@@ -109,6 +109,7 @@ grep -q '^output\..*\.late_flips 1$' "$work/tiny" || fail "the stats do not know
 # A monitor is pulled out in mid-frame, and comes back.
 : >"$SBX_KMS_FAULT.log"
 fault
+mkdir -p /run/udev/rules.d
 echo 'SUBSYSTEM=="drm", ENV{SYNTH_ARG_HOTPLUG}=="1", ENV{HOTPLUG}="1"' >/run/udev/rules.d/99-lab-hotplug.rules
 udevadm control --reload
 hotplug() {
