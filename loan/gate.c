@@ -134,7 +134,7 @@ static void trace_state(const struct sbx_gate *gate) {
 		[SBX_GATE_FAILED] = SBX_EVENT_FAILED,
 	};
 	if (gate->subject != NULL && gate->state != SBX_GATE_WITHDRAWN) {
-		sbx_trace_loan(kinds[gate->state], gate->subject, 0);
+		sbx_trace_loan(kinds[gate->state], gate->subject, (uint64_t)gate->over_ns);
 	}
 }
 

@@ -14,7 +14,7 @@
 	/* The life of a loan, in its order. */ \
 	X(COMMITTED, "committed", LOAN, NULL, NULL) \
 	X(MATERIALISED, "materialised", LOAN, NULL, NULL) \
-	X(SIGNALLED, "signalled", LOAN, NULL, NULL) \
+	X(SIGNALLED, "signalled", LOAN, "fence ns", NULL) \
 	X(LATCHED, "latched", LOAN, NULL, NULL) \
 	X(READ, "read", LOAN, "pass", NULL) \
 	X(SCANOUT_QUEUED, "scanout-queued", LOAN, "commit", NULL) \
@@ -23,10 +23,13 @@
 	X(REPLACED, "replaced", LOAN, NULL, NULL) \
 	X(RELEASED, "released", LOAN, "pending readers", NULL) \
 	/* Out of the ordinary. */ \
-	X(FAILED, "failed", LOAN, NULL, NULL) \
+	X(FAILED, "failed", LOAN, "fence ns", NULL) \
 	X(SUPERSEDED, "superseded", LOAN, NULL, NULL) \
 	X(FORCED, "forced", LOAN, NULL, NULL) \
 	X(STALLED, "stalled", LOAN, "age ns", NULL) \
+	/* Under the policy DEADLINE. */ \
+	X(PREDICTED, "predicted", LOAN, "need ns", NULL) \
+	X(LATE, "late", LOAN, "need ns", NULL) \
 	/* What reads loans. */ \
 	X(PASS_BEGAN, "pass-began", PASS, "pass", "target") \
 	X(PASS_SUBMITTED, "pass-submitted", PASS, "pass", "submission") \

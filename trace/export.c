@@ -340,6 +340,10 @@ static void write_loan_args(struct export *export, const struct sbx_story *loan)
 			fprintf(export->file, ",\"%s_ns\":%" PRId64, sbx_event_name(kind), loan->at[kind]);
 		}
 	}
+	const struct sbx_event *signalled = sbx_story_event(loan, SBX_EVENT_SIGNALLED);
+	if (signalled != NULL && signalled->value != 0) {
+		fprintf(export->file, ",\"fence_ns\":%" PRIu64, signalled->value);
+	}
 	const char *separator = ",\"passes\":[";
 	for (size_t i = 0; i < loan->count; i++) {
 		if (loan->events[i].kind == SBX_EVENT_READ) {
@@ -354,7 +358,8 @@ static void write_loan_args(struct export *export, const struct sbx_story *loan)
 static bool is_instant(enum sbx_event_kind kind) {
 	return kind == SBX_EVENT_SCANOUT_QUEUED || kind == SBX_EVENT_SCANNED_OUT ||
 		kind == SBX_EVENT_FLIPPED_AWAY || kind == SBX_EVENT_FAILED || kind == SBX_EVENT_SUPERSEDED ||
-		kind == SBX_EVENT_FORCED || kind == SBX_EVENT_STALLED;
+		kind == SBX_EVENT_FORCED || kind == SBX_EVENT_STALLED || kind == SBX_EVENT_PREDICTED ||
+		kind == SBX_EVENT_LATE;
 }
 
 static void write_loan_event(struct export *export, const struct sbx_event *event, unsigned tid) {
