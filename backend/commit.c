@@ -359,26 +359,30 @@ static int get_client_fence(const struct wlr_output_state *state, int *fence) {
 	return ret == 0 ? sbx_fd_dup(lent, fence) : ret;
 }
 
-/* 0: it may be committed as it is. 1: it waits. -EAGAIN: it must not be shown. */
-static int prepare_client(struct sbx_output *output, struct wlr_output_state *state) {
-	int fence = -1;
-	bool trusted = output->options.scanout_unsignalled;
+/* Whether the output is to wait for the client's fence (lent), or its own way of finding it is enough. */
+static bool may_pass_on(struct sbx_output *output, struct wlr_output_state *state, int fence) {
+	if (!output->options.scanout_unsignalled || fence < 0 || sbx_fence_status(fence, NULL) != 0) {
+		return false;
+	}
+	// An implicit fence is in the buffer already.
+	return !sbx_buffer_is_on_loan(state->buffer) || pass_fence_on(output, state, fence);
+}
+
+/* Begin to wait for what the client's buffer needs, if anything. False: it must not be shown. */
+static bool await_client(struct sbx_output *output, struct wlr_output_state *state) {
+	sbx_readiness_cancel(&output->readiness);
 	if (has_point(state)) {
 		// wlroots' own protocol: the point is the client's.
-		return trusted ? 0 : await_point(output, state) ? 1 : -EAGAIN;
+		return output->options.scanout_unsignalled || await_point(output, state);
 	}
-	int ret = get_client_fence(state, &fence);
-	if (ret == 0 && fence >= 0 && trusted && sbx_fence_status(fence, NULL) == 0) {
-		ret = !sbx_buffer_is_on_loan(state->buffer) || pass_fence_on(output, state, fence) ? 0 : 1;
-	} else if (ret == 0) {
-		ret = 1;
-	}
-	if (ret == 1 && sbx_readiness_await_fence(&output->readiness, output->wlr->event_loop, &fence,
-			handle_readiness) < 0) {
-		ret = -EAGAIN;
+	int fence = -1;
+	bool ok = get_client_fence(state, &fence) == 0;
+	if (ok && !may_pass_on(output, state, fence)) {
+		ok = sbx_readiness_await_fence(&output->readiness, output->wlr->event_loop, &fence,
+			handle_readiness) == 0;
 	}
 	sbx_fd_close(&fence);
-	return ret;
+	return ok && output->readiness.state != SBX_READINESS_FAILED;
 }
 
 /*
@@ -402,16 +406,15 @@ static enum fate commit_client(struct sbx_output *output, struct wlr_output_stat
 		output->info.scanout = SBX_SCANOUT_NO_DMABUF;
 		return COMPOSE;
 	}
-	int ret = prepare_client(output, state);
-	if (ret == 1 && output->readiness.state == SBX_READINESS_PENDING) {
-		output->info.scanout = SBX_SCANOUT_ACTIVE;
-		return let_wait(output, state, SBX_FRAME_CLIENT);
-	}
-	if (ret < 0 || (ret == 1 && output->readiness.state == SBX_READINESS_FAILED)) {
+	if (!await_client(output, state)) {
 		output->info.scanout = SBX_SCANOUT_FENCE;
 		return COMPOSE;
 	}
-	ret = commit_now(output, state);
+	if (output->readiness.state == SBX_READINESS_PENDING) {
+		output->info.scanout = SBX_SCANOUT_ACTIVE;
+		return let_wait(output, state, SBX_FRAME_CLIENT);
+	}
+	int ret = commit_now(output, state);
 	if (ret == 0) {
 		output->info.scanout = SBX_SCANOUT_ACTIVE;
 		output->info.scanned_out++;
