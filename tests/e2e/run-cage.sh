@@ -31,7 +31,7 @@ play() { # NAME SYNC
 start_control cage -- sh -c "'$work/announce'; exec cat '$work/end'"
 ! wayland-info | grep wp_linux_drm_syncobj_manager_v1 || fail "cage offers explicit sync by itself"
 play control implicit
-start_joined cage -d -- sh -c "'$work/announce'; exec cat '$work/end'"
+start_joined cage -- sh -c "'$work/announce'; exec cat '$work/end'"
 play joined ready
 for name in shm implicit explicit; do
 	other=shm

@@ -24,6 +24,7 @@ end "$client" sync-client
 stop_tiny
 
 tiny=$own
+unset WAYLAND_DISPLAY
 tiny_env+=("LD_PRELOAD=libwlroots-0.20.so")
 start_tiny
 grep -q 'wlroots does not ask signalbox what to wait for: libsignalbox is linked behind it' \

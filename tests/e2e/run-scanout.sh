@@ -28,7 +28,7 @@ play() { # NAME
 	"$tear_oracle" --windows 1 "$SBX_OUT/$test_name-$1"-[1-8].ppm
 }
 
-start_joined cage -d -- sh -c "'$work/announce'; exec cat '$work/end'"
+start_joined cage -D -- sh -c "'$work/announce'; exec cat '$work/end'"
 play fenced || fail "torn, or not to be judged"
 [ "$(stat_of "$work/fenced" early_shows)" = 0 ] || fail "shown before it was drawn"
 
@@ -36,7 +36,7 @@ play fenced || fail "torn, or not to be judged"
 compositor_log=$work/control.log
 start_compositor env LD_PRELOAD="$SBX_BUILD/tests/e2e/libunfenced.so:$SBX_BUILD/tools/libsignalbox-preload.so" \
 	SIGNALBOX_RUN=join SIGNALBOX_RUN_POLICY=materialised \
-	cage -d -- sh -c "'$work/announce'; exec cat '$work/end'"
+	cage -D -- sh -c "'$work/announce'; exec cat '$work/end'"
 grep -q 'wlroots asks signalbox what to wait for' "$compositor_log" || fail_here "the control is noticed"
 play control
 [ $? -eq 1 ] || fail "the oracle did not see that unfenced scanout tears"
