@@ -510,31 +510,39 @@ struct wlr_render_pass *sbx_output_begin(struct sbx_output *output, struct wlr_o
 	return wlr_output_begin_render_pass(output->wlr, state, &all);
 }
 
-static enum fate commit_pass(struct sbx_output *output, struct wlr_render_pass *pass,
-		struct wlr_output_state *state) {
-	if (!wlr_render_pass_submit(pass)) {
-		return refuse(output, true);
-	}
+static enum fate commit_drawn(struct sbx_output *output, struct wlr_output_state *state) {
 	if (output->timeline != NULL) {
 		wlr_output_state_set_wait_timeline(state, output->timeline, output->point);
 	}
 	return commit_composed(output, state);
 }
 
+static enum fate commit_undrawn(struct sbx_output *output, struct wlr_output_state *state) {
+	if (!has(state, WLR_OUTPUT_STATE_BUFFER)) {
+		return commit_or_refuse(output, state);
+	}
+	if (output->waits) {
+		return REFUSED; // it comes too early, and nothing of it is lost
+	}
+	if (output->options.no_scanout) {
+		output->info.scanout = SBX_SCANOUT_FORBIDDEN;
+		return COMPOSE;
+	}
+	return commit_client(output, state);
+}
+
 bool sbx_output_commit(struct sbx_output *output, struct wlr_render_pass *pass,
 		struct wlr_output_state *state) {
+	bool drawn = pass == NULL || wlr_render_pass_submit(pass);
 	enum fate fate;
-	if (pass != NULL) {
-		fate = commit_pass(output, pass, state);
-	} else if (output->waits && has(state, WLR_OUTPUT_STATE_BUFFER)) {
-		fate = REFUSED; // it comes too early, and nothing of it is lost
-	} else if (has(state, WLR_OUTPUT_STATE_BUFFER)) {
-		fate = output->options.no_scanout ? COMPOSE : commit_client(output, state);
-		if (fate == COMPOSE && output->options.no_scanout) {
-			output->info.scanout = SBX_SCANOUT_FORBIDDEN;
-		}
+	if (has(state, WLR_OUTPUT_STATE_LAYERS)) {
+		sbx_log_error("backend: output %s: layers cannot be committed with a struct sbx_output",
+			output->wlr->name);
+		fate = REFUSED;
+	} else if (!drawn) {
+		fate = refuse(output, true);
 	} else {
-		fate = commit_or_refuse(output, state);
+		fate = pass != NULL ? commit_drawn(output, state) : commit_undrawn(output, state);
 	}
 	return fate == COMMITTED || fate == WAITS;
 }

@@ -329,6 +329,21 @@ static void test_scanout_forbidden(void **state) {
 	rig_buffer_finish(&buffer);
 }
 
+static void test_layers(void **state) {
+	struct screen screen;
+	screen_init(&screen, *state, NULL);
+	struct wlr_output_state frame;
+	wlr_output_state_init(&frame);
+	struct wlr_render_pass *pass = sbx_output_begin(screen.output, &frame, NULL);
+	assert_non_null(pass);
+	wlr_output_state_set_layers(&frame, NULL, 0);
+	assert_false(sbx_output_commit(screen.output, pass, &frame));
+	wlr_output_state_finish(&frame);
+	assert_int_equal(screen.commits, 0);
+	assert_true(screen_draw(&screen));
+	screen_finish(&screen);
+}
+
 /* While a frame waits the cursor still moves: with what is on the screen, committed again. */
 static void test_cursor_moves(void **state) {
 	struct screen screen;
@@ -378,6 +393,7 @@ static const struct CMUnitTest host[] = {
 	FAKE("a client's buffer is locked until the flip that replaces it", test_scanout_locked_until_flip),
 	FAKE("a client's buffer is refused", test_scanout_refused),
 	FAKE("clients' buffers are forbidden", test_scanout_forbidden),
+	FAKE("layers are refused", test_layers),
 	FAKE("the cursor moves while a frame waits", test_cursor_moves),
 };
 
