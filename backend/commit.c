@@ -287,6 +287,15 @@ static enum sbx_fence_way choose_way(const struct sbx_output *output, const stru
 	return output->quirks->ignores_implicit ? SBX_FENCE_WAIT : SBX_FENCE_IMPLICIT;
 }
 
+/* A fence that is not there yet cannot be given to anybody: no driver has refused it. */
+static bool has_materialised(struct sbx_output *output, const struct wlr_output_state *state) {
+	struct sbx_desk *desk = sbx_desks_get(&output->desks, state->wait_timeline->drm_fd);
+	struct sbx_point point = point_of(state);
+	enum sbx_point_state point_state;
+	return desk != NULL && sbx_points_query(desk->sync, &point, 1, &point_state) == 0 &&
+		(point_state == SBX_POINT_MATERIALISED || point_state == SBX_POINT_SIGNALLED);
+}
+
 static enum fate commit_with_fence(struct sbx_output *output, struct wlr_output_state *state) {
 	int ret = commit_now(output, state);
 	if (ret == 0) {
@@ -298,7 +307,8 @@ static enum fate commit_with_fence(struct sbx_output *output, struct wlr_output_
 	}
 	// Is it the fence? Then it works without one, once there is nothing to wait for any more.
 	output->suspect_errno = ret;
-	return commit_when_done(output, state, SBX_FRAME_SUSPECT);
+	return commit_when_done(output, state,
+		has_materialised(output, state) ? SBX_FRAME_SUSPECT : SBX_FRAME_COMPOSED);
 }
 
 static enum fate commit_composed(struct sbx_output *output, struct wlr_output_state *state) {

@@ -97,6 +97,26 @@ static void test_refused_altogether(void **state) {
 	screen_finish(&screen);
 }
 
+/* A fence that is not there yet is nobody's refusal, however often that happens. */
+static void test_unmaterialised(void **state) {
+	struct screen screen;
+	screen_init(&screen, *state, NULL);
+	screen.unmaterialised = true;
+	screen.fence_error = EINVAL; // as wlroots has it: it cannot export the point
+	for (unsigned i = 0; i < 5; i++) {
+		assert_true(screen_draw(&screen));
+		assert_true(sbx_output_is_busy(screen.output));
+		screen_pass_ms(&screen, 20);
+		assert_int_equal(screen.commits, i);
+		assert_int_equal(sbx_points_signal(screen.rig->sync->sync, &screen.promised, 1), 0);
+		screen_pass_ms(&screen, 1);
+		assert_int_equal(screen.commits, i + 1);
+		screen_flip(&screen);
+	}
+	assert_false(screen.output->quirks->refuses_fences);
+	screen_finish(&screen);
+}
+
 /* EBUSY: not the fence's fault, and nothing changes but the time. */
 static void test_busy(void **state) {
 	struct screen screen;
@@ -381,6 +401,7 @@ static const struct CMUnitTest host[] = {
 	FAKE("a fence is refused with EAGAIN", test_refused_eagain),
 	FAKE("a fence is refused, perhaps", test_refused_unknown),
 	FAKE("refused with and without its fence", test_refused_altogether),
+	FAKE("a fence that is not there yet", test_unmaterialised),
 	FAKE("EBUSY", test_busy),
 	FAKE("a backend without timelines", test_no_timelines),
 	FAKE("a kernel that puts no fence into the buffer", test_no_implicit),
