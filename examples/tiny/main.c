@@ -39,6 +39,7 @@ static void usage(FILE *file) {
 		"      --device DEVICE   which Vulkan device draws (also: SIGNALBOX_DEVICE)\n"
 		"      --validation      switch the Vulkan validation layers on\n"
 		"      --headless LIST   virtual outputs, \"WxH[@HZ],...\", HZ exact (144 or 60000/1001)\n"
+		"      --mirror          all outputs show the same\n"
 		"      --schedule WHEN   render: off (at the frame event), auto (as late as is safe), or so\n"
 		"                        many microseconds before the vblank\n"
 		"      --no-scanout      compose every frame\n"
@@ -95,6 +96,9 @@ static bool parse_option(struct program *program, int option, const char *value)
 		return true;
 	case 'W':
 		return parse_schedule(value, &program->tiny.options.output);
+	case 'M':
+		program->tiny.options.mirror = true;
+		return true;
 	case 'N':
 		program->tiny.options.output.no_scanout = true;
 		return true;
@@ -123,6 +127,7 @@ static bool parse_options(struct program *program, int argc, char *argv[]) {
 		{ "validation", no_argument, NULL, 'V' },
 		{ "headless", required_argument, NULL, 'H' },
 		{ "schedule", required_argument, NULL, 'W' },
+		{ "mirror", no_argument, NULL, 'M' },
 		{ "no-scanout", no_argument, NULL, 'N' },
 		{ "size", required_argument, NULL, 'S' },
 		{ "exit-after", required_argument, NULL, 'E' },

@@ -96,7 +96,8 @@ static bool switch_on(struct tiny_output *output) {
 
 static bool enter_layout(struct tiny_output *output) {
 	struct tiny *tiny = output->tiny;
-	struct wlr_output_layout_output *place =
+	struct wlr_output_layout_output *place = tiny->options.mirror ?
+		wlr_output_layout_add(tiny->layout, output->wlr, 0, 0) :
 		wlr_output_layout_add_auto(tiny->layout, output->wlr);
 	output->scene_output = wlr_scene_output_create(tiny->scene, output->wlr);
 	if (place == NULL || output->scene_output == NULL) {

@@ -42,6 +42,7 @@ struct tiny_options {
 	bool wlroots_renderer; /* wlr_renderer_autocreate() in place of ours, to compare */
 	bool validation;       /* Vulkan validation layers */
 	const char *device;    /* see struct sbx_renderer_options */
+	bool mirror;           /* all outputs show the same */
 	int width, height;     /* of outputs that have no list of modes (nested, headless); 0: theirs */
 	struct sbx_output_options output; /* when frames are rendered, and more */
 	const char *headless;  /* virtual outputs, see headless.c; NULL: what the machine has */
