@@ -31,6 +31,16 @@ static void handle_frame(struct wl_listener *listener, void *data) {
 	wlr_scene_output_send_frame_done(output->scene_output, &now);
 }
 
+/* When a frame reached the monitor, and how many vblanks there had been. */
+static void handle_present(struct wl_listener *listener, void *data) {
+	struct tiny_output *output = wl_container_of(listener, output, present);
+	const struct wlr_output_event_present *event = data;
+	if (output->tiny->presented != NULL && event->presented) {
+		fprintf(output->tiny->presented, "%s %u %lld.%09ld\n", output->wlr->name, event->seq,
+			(long long)event->when.tv_sec, event->when.tv_nsec);
+	}
+}
+
 /* The window of a nested tiny was resized, for one. */
 static void handle_request_state(struct wl_listener *listener, void *data) {
 	struct tiny_output *output = wl_container_of(listener, output, request_state);
@@ -42,6 +52,7 @@ static void output_destroy(struct tiny_output *output) {
 	tiny_layers_close(output);
 	output->wlr->data = NULL;
 	tiny_unlisten(&output->frame);
+	tiny_unlisten(&output->present);
 	tiny_unlisten(&output->request_state);
 	tiny_unlisten(&output->destroy);
 	wl_list_remove(&output->link);
@@ -70,10 +81,11 @@ static bool switch_on(struct tiny_output *output) {
 	wlr_output_state_init(&state);
 	wlr_output_state_set_enabled(&state, true);
 	struct wlr_output_mode *mode = wlr_output_preferred_mode(output->wlr);
-	if (mode != NULL) {
+	if (mode != NULL && options->refresh_mhz == 0) {
 		wlr_output_state_set_mode(&state, mode);
 	} else if (options->width > 0) {
-		wlr_output_state_set_custom_mode(&state, options->width, options->height, 0);
+		wlr_output_state_set_custom_mode(&state, options->width, options->height,
+			options->refresh_mhz);
 	}
 	bool on = wlr_output_commit_state(output->wlr, &state);
 	wlr_output_state_finish(&state);
@@ -115,6 +127,7 @@ static void handle_new_output(struct wl_listener *listener, void *data) {
 		return;
 	}
 	tiny_listen(&output->frame, &wlr->events.frame, handle_frame);
+	tiny_listen(&output->present, &wlr->events.present, handle_present);
 	tiny_listen(&output->request_state, &wlr->events.request_state, handle_request_state);
 }
 

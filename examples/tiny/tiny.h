@@ -17,8 +17,10 @@
 #ifndef TINY_H
 #define TINY_H
 
+#include <signalbox/syncobj.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <wayland-server-core.h>
 #include <wlr/util/box.h>
 
@@ -40,6 +42,9 @@ struct tiny_options {
 	bool validation;       /* Vulkan validation layers */
 	const char *device;    /* see struct sbx_renderer_options */
 	int width, height;     /* of outputs that have no list of modes (nested, headless); 0: theirs */
+	int refresh_mhz;       /* of all outputs, with width and height; 0: theirs */
+	enum sbx_latch_policy policy;
+	const char *presented_path; /* a line for each frame that reached a monitor; NULL: none */
 };
 
 /** What frames cost, summed since the first. */
@@ -81,6 +86,8 @@ struct tiny {
 	struct wlr_renderer *renderer;
 	struct wlr_allocator *allocator;
 	struct wlr_compositor *compositor;
+	struct sbx_syncobj_manager *syncobj; /* NULL: no explicit sync, or wlroots' */
+	FILE *presented; /* may be NULL */
 	struct wl_listener renderer_lost;
 
 	struct wlr_scene *scene;
@@ -132,6 +139,7 @@ struct tiny_output {
 	struct wl_list link;
 	struct wl_list layer_surfaces; /* tiny_layer_surface.link */
 	struct wl_listener frame;
+	struct wl_listener present;
 	struct wl_listener request_state;
 	struct wl_listener destroy;
 };
@@ -244,9 +252,10 @@ void tiny_stats_frame_begin(struct tiny_stats *stats);
 /** `drawn`: the frame was committed; one that was not is not counted. */
 void tiny_stats_frame_end(struct tiny_stats *stats, bool drawn);
 /**
- * Write them as lines "name value", the library's counters as "counter.NAME value". Returns false
- * and logs when the file cannot be written.
+ * Write them as lines "name value", how commits were latched (`manager` may be NULL) and the library's
+ * counters as "counter.NAME value" among them. Returns false and logs when the file cannot be written.
  */
-bool tiny_stats_write(const struct tiny_stats *stats, const char *path);
+bool tiny_stats_write(const struct tiny_stats *stats, const struct sbx_syncobj_manager *manager,
+	const char *path);
 
 #endif
