@@ -7,6 +7,7 @@
 #include "sync/kernel.h"
 #include "sync/syncobj.h"
 #include "sync/waiter.h"
+#include "trace/recorder.h"
 
 #define END_WAIT_NS INT64_C(100000000)
 
@@ -55,6 +56,7 @@ static void release_parts(struct sbx_desk *desk) {
 	if (desk->timer != NULL) {
 		wl_event_source_remove(desk->timer);
 	}
+	sbx_watch_finish(&desk->watch);
 	sbx_sync_destroy(desk->sync);
 }
 
@@ -79,12 +81,16 @@ int sbx_desk_init(struct sbx_desk *desk, int drm_fd, struct wl_event_loop *loop,
 		desk->timer = wl_event_loop_add_timer(loop, handle_timer, desk);
 		ret = desk->timer != NULL ? 0 : -ENOMEM;
 	}
+	if (ret == 0) {
+		ret = sbx_watch_init(&desk->watch, desk);
+	}
 	sbx_fd_close(&fd);
 	if (ret < 0) {
 		release_parts(desk);
 		return ret;
 	}
 	sbx_quotas_init(&desk->quotas, limits);
+	sbx_recorder_init();
 	return 0;
 }
 

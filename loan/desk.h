@@ -7,6 +7,7 @@
 
 #include <wayland-server-core.h>
 #include "loan/quota.h"
+#include "loan/watch.h"
 
 struct sbx_sync;
 struct sbx_waiter_pool;
@@ -26,6 +27,7 @@ struct sbx_desk {
 	struct wl_list loans; // sbx_loan.link
 	struct wl_list troubled_gates; // sbx_gate.link
 	struct sbx_quotas quotas;
+	struct sbx_watch watch;
 	/** Acquire fences that failed, ever. */
 	uint64_t failed;
 };

@@ -8,6 +8,7 @@
 #include "sync/waiter.h"
 #include "trace/counter.h"
 #include "trace/log.h"
+#include "trace/recorder.h"
 
 enum gate_event {
 	POINT_MATERIALISED,
@@ -125,6 +126,18 @@ static enum sbx_gate_state next_state(struct sbx_gate *gate, enum gate_event eve
 	return over(gate, event);
 }
 
+/* What is recorded of a state; of the other two, it is what brought them about. */
+static void trace_state(const struct sbx_gate *gate) {
+	static const enum sbx_event_kind kinds[] = {
+		[SBX_GATE_MATERIALISED] = SBX_EVENT_MATERIALISED,
+		[SBX_GATE_SIGNALLED] = SBX_EVENT_SIGNALLED,
+		[SBX_GATE_FAILED] = SBX_EVENT_FAILED,
+	};
+	if (gate->subject != NULL && gate->state != SBX_GATE_WITHDRAWN) {
+		sbx_trace_loan(kinds[gate->state], gate->subject, (uint64_t)gate->over_ns);
+	}
+}
+
 static void handle(struct sbx_gate *gate, enum gate_event event) {
 	enum sbx_gate_state before = gate->state;
 	gate->state = next_state(gate, event);
@@ -132,11 +145,15 @@ static void handle(struct sbx_gate *gate, enum gate_event event) {
 		sbx_log_debug("loan: gate of point %llu: %s -> %s -> %s",
 			(unsigned long long)gate->point.value, state_names[before], event_names[event],
 			state_names[gate->state]);
+		trace_state(gate);
 	}
 	if (gate->state != SBX_GATE_UNMATERIALISED && gate->state != SBX_GATE_MATERIALISED) {
 		drop_everything(gate);
 	}
-	gate->desk->failed += event == FENCE_FAILED;
+	if (event == FENCE_FAILED) {
+		gate->desk->failed++;
+		sbx_count(SBX_COUNT_FAILED, 1);
+	}
 }
 
 /* Nothing may be touched after notify(): it may be the end of the gate. */
@@ -265,6 +282,7 @@ void sbx_gate_open(struct sbx_gate *gate, struct sbx_desk *desk, struct sbx_poin
 		.desk = desk,
 		.point = point,
 		.fence_fd = -1,
+		.subject = gate->subject,
 		.notify = notify,
 	};
 	wl_list_init(&gate->link);

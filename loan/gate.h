@@ -24,6 +24,7 @@
 #include "sync/point.h"
 
 struct sbx_desk;
+struct sbx_subject;
 struct sbx_wait;
 
 enum sbx_gate_state {
@@ -48,6 +49,8 @@ struct sbx_gate {
 	struct wl_event_source *source;
 	struct sbx_wait *wait;
 	struct wl_list link; // sbx_desk.troubled_gates
+	/** For the recording; set before the gate is opened, outlives it. NULL: it is not recorded. */
+	const struct sbx_subject *subject;
 	/** The state has changed, by itself, to MATERIALISED, SIGNALLED or FAILED. */
 	void (*notify)(struct sbx_gate *gate);
 };

@@ -12,6 +12,7 @@
 #include "sync/kernel.h"
 #include "sync/sync_file.h"
 #include "trace/log.h"
+#include "trace/recorder.h"
 
 enum bet_event {
 	PLACED,
@@ -44,6 +45,7 @@ static void break_it(struct sbx_bet *bet, int64_t now_ns) {
 	struct sbx_trust *trust = &bet->latch->quota->trust;
 	bool was_trusted = trust->state == SBX_TRUST_TRUSTED;
 	bet->latch->manager->deadline.broken++;
+	sbx_trace_loan(SBX_EVENT_LATE, &bet->loan->subject, (uint64_t)bet->need_ns);
 	sbx_trust_break(trust, now_ns);
 	if (was_trusted) {
 		pid_t pid = 0;
@@ -160,6 +162,7 @@ void sbx_deadline_bet(struct sbx_latch *latch, struct sbx_loan *loan, int64_t co
 		sbx_deadline_forget(bet->loan);
 	}
 	deadline->predicted++;
+	sbx_trace_loan(SBX_EVENT_PREDICTED, &loan->subject, (uint64_t)need_ns);
 	bet->latch = latch;
 	bet->loan = loan;
 	bet->committed_ns = committed_ns;

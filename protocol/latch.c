@@ -15,6 +15,7 @@
 #include "protocol/surface.h"
 #include "sync/kernel.h"
 #include "sync/syncobj.h"
+#include "trace/counter.h"
 #include "trace/log.h"
 
 /** One commit that is held back. */
@@ -113,6 +114,7 @@ static void hold_destroy(struct hold *hold) {
 	wl_list_remove(&hold->ready_link);
 	sbx_quota_give(latch->quota, SBX_QUOTA_HELD_COMMITS);
 	latch->manager->held_commits--;
+	sbx_count(SBX_COUNT_HELD, -1);
 	free(hold);
 	if (wl_list_empty(&latch->holds)) {
 		stop_watching_role(latch);
@@ -151,10 +153,10 @@ static void settle(struct sbx_syncobj_manager *manager) {
 }
 
 /* It will not be seen: nobody needs to wait for it. */
-static void give_up_waiting(struct hold *hold) {
+static void give_up_waiting(struct hold *hold, enum sbx_event_kind why) {
 	if (hold->loan != NULL && hold->waits) {
 		sbx_deadline_learn_least(hold->latch, hold->committed_ns);
-		sbx_gate_withdraw(&hold->loan->gate);
+		sbx_loan_give_up(hold->loan, why);
 		hold->latch->manager->superseded++;
 	}
 	hold->waits = hold->failed = false;
@@ -166,7 +168,7 @@ static void give_up_waiting(struct hold *hold) {
 static void end_holds(struct sbx_latch *latch) {
 	struct hold *hold, *next;
 	wl_list_for_each_safe(hold, next, &latch->holds, link) {
-		give_up_waiting(hold);
+		give_up_waiting(hold, SBX_EVENT_FORCED);
 	}
 	settle(latch->manager);
 }
@@ -186,7 +188,7 @@ static void supersede(struct sbx_latch *latch, struct wl_list *end) {
 	}
 	for (link = latch->holds.next; link != end; link = link->next) {
 		hold = wl_container_of(link, hold, link);
-		give_up_waiting(hold);
+		give_up_waiting(hold, SBX_EVENT_SUPERSEDED);
 	}
 }
 
@@ -258,6 +260,7 @@ static struct hold *hold_create(struct sbx_latch *latch) {
 	}
 	wl_list_insert(latch->holds.prev, &hold->link);
 	latch->manager->held_commits++;
+	sbx_count(SBX_COUNT_HELD, 1);
 	hold->seq = wlr_surface_lock_pending(surface);
 	make_children_listen(latch);
 	return hold;
@@ -533,7 +536,7 @@ static void take(struct hold *hold, const struct moment *moment) {
 			break;
 		}
 		if (is_covered(earlier, hold)) {
-			give_up_waiting(earlier);
+			give_up_waiting(earlier, SBX_EVENT_SUPERSEDED);
 		} else {
 			take(earlier, moment);
 		}
@@ -590,6 +593,7 @@ static enum sbx_latch_policy policy_of(const struct sbx_latch *latch) {
 static int open_loan(struct sbx_latch *latch, struct sbx_loan_terms *terms) {
 	struct wlr_surface *surface = latch->surface;
 	terms->buffer = surface->pending.buffer;
+	terms->surface_id = wl_resource_get_id(surface->resource);
 	terms->notify = handle_gate;
 	int ret = sbx_loan_open(&latch->manager->desk, terms, &latch->pending.loan);
 	latch->pending.policy = policy_of(latch);

@@ -117,6 +117,10 @@ static bool is_switched_off(void) {
 	return false;
 }
 
+static uint32_t stall_bound_ms(int32_t wanted_ms) {
+	return wanted_ms == 0 ? SBX_SYNCOBJ_DEFAULT_STALL_MS : wanted_ms > 0 ? (uint32_t)wanted_ms : 0;
+}
+
 static void start_offering(struct sbx_syncobj_manager *manager, struct wl_display *display) {
 	manager->display = display;
 	sbx_deadline_init(&manager->deadline, manager);
@@ -163,6 +167,7 @@ struct sbx_syncobj_manager *sbx_syncobj_manager_create(struct wl_display *displa
 		free(manager);
 		return NULL;
 	}
+	sbx_watch_set_bound(&manager->desk.watch, stall_bound_ms(manager->options.stall_ms));
 	start_offering(manager, display);
 	return manager;
 }

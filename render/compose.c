@@ -212,6 +212,10 @@ void sbx_frame_set_timer(struct sbx_frame *frame, struct sbx_timer *timer) {
 	sbx_batch_set_timer(frame->batch, timer);
 }
 
+void sbx_frame_trace(struct sbx_frame *frame, uint64_t pass) {
+	sbx_batch_trace(frame->batch, pass);
+}
+
 int sbx_frame_submit(struct sbx_frame *frame, int *done_fd, uint64_t *value) {
 	uint64_t sent = 0;
 	int ret = frame->error;

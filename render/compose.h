@@ -102,6 +102,9 @@ int sbx_frame_wait(struct sbx_frame *frame, int *sync_file);
 /** Measure the frame's GPU time. */
 void sbx_frame_set_timer(struct sbx_frame *frame, struct sbx_timer *timer);
 
+/** sbx_batch_trace() of the frame's batch. */
+void sbx_frame_trace(struct sbx_frame *frame, uint64_t pass);
+
 /**
  * Partition, record, send. Consumes the frame, also on failure. `done_fd` and `value` as in
  * sbx_batch_submit().

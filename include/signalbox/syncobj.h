@@ -69,6 +69,7 @@ enum {
 	SBX_SYNCOBJ_DEFAULT_TIMELINES = 2048,
 	SBX_SYNCOBJ_DEFAULT_HELD_COMMITS = 256,
 	SBX_SYNCOBJ_DEFAULT_POINTS = 4096,
+	SBX_SYNCOBJ_DEFAULT_STALL_MS = 1000,
 };
 
 /**
@@ -98,6 +99,14 @@ struct sbx_syncobj_options {
 	 */
 	bool (*allow_client)(const struct wl_client *client, void *data);
 	void *data;
+	/**
+	 * A point that has not come after so many milliseconds is named in the log, once, with its client,
+	 * its surface and whom it waits for: an acquire point from its commit on, a release point from the
+	 * time on when other content has taken its buffer's place. At most four lines in ten seconds for each
+	 * client. 0: SBX_SYNCOBJ_DEFAULT_STALL_MS; negative: never. The environment variable
+	 * SIGNALBOX_STALL_MS goes first.
+	 */
+	int32_t stall_ms;
 	/** Leave the process's soft limit of fds alone. Without this it is raised to the hard limit. */
 	bool keep_fd_limit;
 };

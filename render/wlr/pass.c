@@ -4,6 +4,7 @@
 #include <string.h>
 #include <wlr/render/drm_syncobj.h>
 #include <wlr/types/wlr_buffer.h>
+#include "loan/loan.h"
 #include "render/device.h"
 #include "render/format.h"
 #include "render/image.h"
@@ -15,10 +16,12 @@
 #include "render/wlr/work.h"
 #include "sync/fd.h"
 #include "trace/log.h"
+#include "trace/recorder.h"
 
 #define SOFTWARE_TIMEOUT_NS UINT64_C(20000000000)
 
 static const struct wlr_render_pass_impl pass_impl;
+static uint64_t last_number;
 
 static struct sbx_pass *from_wlr(struct wlr_render_pass *wlr_pass) {
 	struct sbx_pass *pass = wl_container_of(wlr_pass, pass, base);
@@ -179,6 +182,8 @@ static int draw(struct sbx_pass *pass, int *done_fd, uint64_t *value, bool *sent
 		return error;
 	}
 	sbx_frame_set_timer(frame, pass->timer);
+	sbx_frame_trace(frame, pass->number);
+	sbx_pass_trace_reads(pass);
 	for (size_t i = 0; i < pass->n_ops; i++) {
 		if (!pass->ops[i].lost) {
 			draw_op(pass, frame, &pass->ops[i]);
@@ -189,7 +194,8 @@ static int draw(struct sbx_pass *pass, int *done_fd, uint64_t *value, bool *sent
 	return error == -ETIME ? wait_for_software(pass, *value) : error;
 }
 
-static bool render(struct sbx_pass *pass) {
+/* 0 or a negative errno, as the recording has it. */
+static int render(struct sbx_pass *pass) {
 	int done_fd = -1;
 	uint64_t value = 0;
 	bool sent = false;
@@ -200,7 +206,7 @@ static bool render(struct sbx_pass *pass) {
 		error = sbx_pass_publish(pass, &done_fd, value);
 	}
 	if (error == 0) {
-		return true;
+		return 0;
 	}
 	if (!sent) {
 		sbx_pass_publish_nothing(pass);
@@ -208,7 +214,7 @@ static bool render(struct sbx_pass *pass) {
 		/* It is not known whether what was sent ever began: submitted covers it in any case. */
 		sbx_pass_publish_later(pass, pass->renderer->device->submitted);
 	}
-	return false;
+	return error;
 }
 
 /* Back to the shelf, with its memory. */
@@ -232,10 +238,11 @@ static void finish(struct sbx_pass *pass) {
 static bool pass_submit(struct wlr_render_pass *wlr_pass) {
 	struct sbx_pass *pass = from_wlr(wlr_pass);
 	struct sbx_renderer *renderer = pass->renderer;
-	bool ok = render(pass);
+	int error = render(pass);
+	sbx_trace_pass(SBX_EVENT_PASS_ENDED, pass->number, (uint64_t)-error);
 	sbx_renderer_check_lost(renderer);
 	finish(pass);
-	return ok;
+	return error == 0;
 }
 
 static const struct wlr_render_pass_impl pass_impl = {
@@ -278,7 +285,9 @@ struct wlr_render_pass *sbx_pass_begin(struct wlr_renderer *wlr_renderer, struct
 		wlr_drm_syncobj_timeline_ref(options->signal_timeline) : NULL;
 	pass->signal_point = options->signal_point;
 	pass->serial = ++renderer->pass_serial;
+	pass->number = ++last_number;
 	pass->failed = pass->waits = false;
+	sbx_trace_pass(SBX_EVENT_PASS_BEGAN, pass->number, sbx_buffer_trace_id(buffer));
 	sbx_work_begin(pass);
 	return &pass->base;
 }

@@ -14,6 +14,7 @@
 #include "sync/dmabuf.h"
 #include "sync/fd.h"
 #include "trace/log.h"
+#include "trace/recorder.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 #define OWED_TIMER_MS 100
@@ -125,6 +126,15 @@ static bool has_borrowed(const struct sbx_pass *pass) {
 		}
 	}
 	return false;
+}
+
+void sbx_pass_trace_reads(const struct sbx_pass *pass) {
+	for (size_t i = 0; sbx_is_tracing() && i < pass->n_ops; i++) {
+		const struct wlr_buffer *buffer = borrowed_by(&pass->ops[i]);
+		if (buffer != NULL) {
+			sbx_buffer_trace_read(buffer, pass->number);
+		}
+	}
 }
 
 static int add_to_loans(struct sbx_pass *pass, struct sbx_reader *reader) {

@@ -8,6 +8,7 @@
 #include <wlr/util/log.h>
 #include <xf86drm.h>
 #include "loan/pace.h"
+#include "loan/screen.h"
 #include "render/compose.h"
 #include "render/device.h"
 #include "render/wlr/buffer.h"
@@ -21,6 +22,7 @@
 #include "sync/fd.h"
 #include "sync/syncobj.h"
 #include "trace/log.h"
+#include "trace/recorder.h"
 
 static const struct wlr_renderer_impl renderer_impl;
 
@@ -101,6 +103,7 @@ static void handle_backend_new_output(struct wl_listener *listener, void *data) 
 	struct wlr_output *output = data;
 	renderer->event_loop = output->event_loop;
 	sbx_pace_get(output);
+	sbx_screen_watch(output);
 }
 
 static void leave_backend(struct sbx_renderer *renderer) {
@@ -264,6 +267,7 @@ struct wlr_renderer *sbx_renderer_create(struct wlr_backend *backend,
 		options = &defaults;
 	}
 	sbx_log_set_default(log_to_wlroots);
+	sbx_recorder_init();
 	if (wlr_log_get_verbosity() >= WLR_DEBUG) {
 		sbx_log_set_default_verbosity(SBX_LOG_DEBUG);
 	}

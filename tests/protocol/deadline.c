@@ -3,6 +3,7 @@
 #include "harness/kernel_fake.h"
 #include "harness/output.h"
 #include "harness/protocol_lab.h"
+#include "harness/recording.h"
 #include "linux-drm-syncobj-v1-client-protocol.h"
 #include "loan/forecast.h"
 #include "loan/pace.h"
@@ -123,7 +124,9 @@ static void test_kept(void **state) {
 	struct test_fence fence;
 	begin(lab, &story, SBX_LATCH_DEADLINE);
 	set_time_us(2000);
+	recording_start();
 	int value = commit_pending(lab, &story, &fence);
+	uint64_t loan = recording_last_loan();
 	// Held until somebody is about to render.
 	assert_int_equal(test_window_content(&story.window), value - 1);
 	set_time_us(5000);
@@ -133,6 +136,8 @@ static void test_kept(void **state) {
 	expect_bets(lab, 1, 0, 0);
 	signal_at_us(lab, &fence, 6000);
 	expect_bets(lab, 1, 1, 0);
+	recording_expect(loan, "committed materialised predicted latched signalled");
+	recording_stop();
 	assert_int_equal(protocol_lab_stats(lab).latched[SBX_LATCH_DEADLINE], SBX_FORECAST_ENOUGH + 2);
 	end(lab, &story);
 }
@@ -329,7 +334,9 @@ static void test_broken(void **state) {
 	struct story story;
 	struct test_fence fence;
 	begin(lab, &story, SBX_LATCH_DEADLINE);
+	recording_start();
 	commit_pending(lab, &story, &fence);
+	uint64_t loan = recording_last_loan();
 	test_output_frame(&story.output);
 	expect_bets(lab, 1, 0, 0);
 	// Needed 12 ms after the vblank; known at the next moment, long before it signals.
@@ -338,6 +345,8 @@ static void test_broken(void **state) {
 	expect_bets(lab, 1, 0, 1);
 	signal_at_us(lab, &fence, 1000);
 	expect_bets(lab, 1, 0, 1);
+	recording_expect(loan, "committed materialised predicted latched late signalled");
+	recording_stop();
 	// It has fallen: what would be expected in time is held until it is signalled.
 	for (int i = 0; i < SBX_FORECAST_WINDOW; i++) {
 		commit_for(lab, &story.window, story.value++, CLIENT_MS);
