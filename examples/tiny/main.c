@@ -225,6 +225,9 @@ static bool open_presented(struct tiny *tiny) {
 	if (path != NULL && tiny->presented == NULL) {
 		wlr_log(WLR_ERROR, "cannot write %s: %s", path, strerror(errno));
 	}
+	if (tiny->presented != NULL) {
+		setvbuf(tiny->presented, NULL, _IOLBF, 0); /* for whoever reads along */
+	}
 	return path == NULL || tiny->presented != NULL;
 }
 
