@@ -3,6 +3,7 @@
 #include "loan/desk.h"
 #include "loan/gate.h"
 #include "loan/loan.h"
+#include "loan/offer.h"
 #include "sync/fd.h"
 #include "sync/kernel.h"
 #include "sync/syncobj.h"
@@ -52,6 +53,7 @@ void sbx_desk_retry(struct sbx_desk *desk) {
 }
 
 static void release_parts(struct sbx_desk *desk) {
+	sbx_offers_finish(desk);
 	sbx_waiter_pool_destroy(desk->pool);
 	if (desk->timer != NULL) {
 		wl_event_source_remove(desk->timer);
@@ -64,6 +66,7 @@ int sbx_desk_init(struct sbx_desk *desk, int drm_fd, struct wl_event_loop *loop,
 		const struct sbx_syncobj_limits *limits) {
 	*desk = (struct sbx_desk){ .loop = loop };
 	wl_list_init(&desk->loans);
+	wl_list_init(&desk->offers);
 	wl_list_init(&desk->troubled_gates);
 	int fd = -1;
 	int ret = sbx_fd_dup(drm_fd, &fd);
@@ -72,6 +75,9 @@ int sbx_desk_init(struct sbx_desk *desk, int drm_fd, struct wl_event_loop *loop,
 	}
 	if (ret == 0 && !sbx_sync_get_caps(desk->sync)->timeline) {
 		ret = -ENOTSUP;
+	}
+	if (ret == 0) {
+		ret = sbx_offers_init(desk);
 	}
 	if (ret == 0) {
 		ret = sbx_waiter_pool_create(desk->sync, loop, &desk->pool);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wlr/render/drm_syncobj.h>
 #include <wlr/types/wlr_buffer.h>
 #include "loan/desk.h"
 #include "loan/loan.h"
@@ -170,6 +171,7 @@ static void destroy(struct sbx_loan *loan) {
 		sbx_reader_unref(loan->readers[i]);
 	}
 	free(loan->readers);
+	wlr_drm_syncobj_timeline_unref(loan->offer);
 	leave_book(loan);
 	wl_list_remove(&loan->link);
 	sbx_count(SBX_COUNT_LOANS, -1);
@@ -189,6 +191,12 @@ static void forget_done_readers(struct sbx_loan *loan) {
 		}
 	}
 	loan->reader_count = kept;
+}
+
+static void look_at_promises(struct sbx_loan *loan) {
+	for (size_t i = 0; i < loan->reader_count; i++) {
+		sbx_reader_look(loan->readers[i]);
+	}
 }
 
 /* *fence (the caller's) is done when all readers are. -EAGAIN: there is none for one of them yet. */
@@ -232,6 +240,7 @@ static void log_trouble(struct sbx_loan *loan, int error) {
 
 /* Returns whether the loan has ended, and then it is gone. */
 static bool try_to_end(struct sbx_loan *loan) {
+	look_at_promises(loan);
 	int ret = hand_back(loan);
 	if (ret == -ENODEV || ret == -EBADF) {
 		// The device has been removed, and with it everybody who could wait for the point.
@@ -430,6 +439,10 @@ void sbx_loan_give_up(struct sbx_loan *loan, enum sbx_event_kind why) {
 
 void sbx_loan_drop(struct sbx_loan *loan) {
 	handle(loan, DROP);
+}
+
+struct wlr_buffer *sbx_loan_get_buffer(const struct sbx_loan *loan) {
+	return loan->book != NULL ? loan->book->buffer : NULL;
 }
 
 void sbx_loan_retry(struct sbx_loan *loan) {

@@ -33,6 +33,7 @@ struct sbx_desk;
 struct sbx_loan_book;
 struct sbx_reader;
 struct wlr_buffer;
+struct wlr_drm_syncobj_timeline;
 
 enum sbx_loan_state {
 	SBX_LOAN_HELD,
@@ -52,6 +53,8 @@ struct sbx_loan {
 	struct sbx_client_timeline *acquire, *release;
 	uint64_t acquire_value, release_value;
 	struct sbx_gate gate;
+	/** What wlroots is given to wait for, if it was made; offer.h. */
+	struct wlr_drm_syncobj_timeline *offer;
 	struct sbx_reader **readers;
 	size_t reader_count, reader_capacity;
 	bool trouble_logged;
@@ -101,6 +104,9 @@ void sbx_loan_give_up(struct sbx_loan *loan, enum sbx_event_kind why);
  * itself.
  */
 void sbx_loan_drop(struct sbx_loan *loan);
+
+/** The buffer; NULL: it is gone. */
+struct wlr_buffer *sbx_loan_get_buffer(const struct sbx_loan *loan);
 
 /** For the desk: look again whether it can end. May be its end. */
 void sbx_loan_retry(struct sbx_loan *loan);

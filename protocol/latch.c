@@ -6,6 +6,7 @@
 #include <wlr/types/wlr_xdg_shell.h>
 #include <wlr/util/transform.h>
 #include "loan/loan.h"
+#include "loan/offer.h"
 #include "loan/pace.h"
 #include "loan/quota.h"
 #include "loan/timeline.h"
@@ -47,13 +48,14 @@ struct edge {
 	struct wl_list child_link; // child->parents
 };
 
-static bool is_ready_by(enum sbx_latch_policy policy, const struct sbx_loan *loan) {
+/* Content that is not signalled may be shown only if wlroots can be given something to wait for. */
+static bool is_ready_by(enum sbx_latch_policy policy, struct sbx_loan *loan) {
 	switch (policy) {
 	case SBX_LATCH_SIGNALLED:
 	case SBX_LATCH_DEADLINE: // earlier only by sbx_latch_ask()
 		return loan->gate.state == SBX_GATE_SIGNALLED;
 	case SBX_LATCH_MATERIALISED:
-		return loan->gate.state == SBX_GATE_SIGNALLED || loan->gate.state == SBX_GATE_MATERIALISED;
+		return sbx_loan_make_offer(loan);
 	}
 	return false;
 }
@@ -484,7 +486,8 @@ static bool is_itself_expected(struct hold *hold, const struct moment *moment) {
 	int64_t need_ns;
 	return !hold->waits || (hold->policy == SBX_LATCH_DEADLINE &&
 		sbx_deadline_get_need(shown_surface(hold), moment->now_ns, &need_ns) &&
-		sbx_deadline_expects(hold->latch, hold->loan, hold->committed_ns, moment->now_ns, need_ns));
+		sbx_deadline_expects(hold->latch, hold->loan, hold->committed_ns, moment->now_ns, need_ns) &&
+		sbx_loan_make_offer(hold->loan));
 }
 
 /* What is before it in line is superseded, or has to be expected, too. */
@@ -586,6 +589,9 @@ static void drop_loan(struct sbx_latch_state *state) {
 }
 
 static enum sbx_latch_policy policy_of(const struct sbx_latch *latch) {
+	if (!latch->manager->asked) {
+		return SBX_LATCH_SIGNALLED;
+	}
 	return latch->policy >= 0 ? (enum sbx_latch_policy)latch->policy : latch->manager->options.policy;
 }
 
@@ -765,6 +771,10 @@ static struct sbx_latch *create(struct sbx_syncobj_manager *manager, struct wlr_
 	wl_signal_add(&surface->events.client_commit, &latch->client_commit);
 	wlr_addon_init(&latch->addon, &surface->addons, manager, &addon_impl);
 	return latch;
+}
+
+struct sbx_latch *sbx_latch_find(struct sbx_syncobj_manager *manager, struct wlr_surface *surface) {
+	return find_latch(manager, surface);
 }
 
 struct sbx_latch *sbx_latch_get(struct sbx_syncobj_manager *manager, struct wlr_surface *surface) {

@@ -26,6 +26,7 @@
 #include <stdbool.h>
 #include <wayland-server-core.h>
 #include <wlr/types/wlr_compositor.h>
+#include <wlr/types/wlr_linux_drm_syncobj_v1.h>
 #include <wlr/util/addon.h>
 #include "loan/forecast.h"
 #include "protocol/deadline.h"
@@ -66,11 +67,15 @@ struct sbx_latch {
 	struct wl_listener client_commit;
 	/** While there are holds: the role's objects; initialised links otherwise. */
 	struct wl_listener role_destroy, xdg_role_destroy;
+	/** What wlroots is told of `current`; interpose.h. */
+	struct wlr_linux_drm_syncobj_surface_v1_state answer;
 };
 
 /** Find it, or make it; NULL: out of memory. Lives as long as the surface. */
 struct sbx_latch *sbx_latch_get(struct sbx_syncobj_manager *manager, struct wlr_surface *surface);
 
+/** NULL: the surface has none. */
+struct sbx_latch *sbx_latch_find(struct sbx_syncobj_manager *manager, struct wlr_surface *surface);
 /** For deadline.c: it is an output's last moment for rendering. What can be expected in time is applied. */
 void sbx_latch_ask(struct sbx_syncobj_manager *manager, struct sbx_pace *pace);
 

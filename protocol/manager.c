@@ -7,6 +7,7 @@
 #include "loan/loan.h"
 #include "loan/reader.h"
 #include "loan/timeline.h"
+#include "protocol/interpose.h"
 #include "protocol/latch.h"
 #include "protocol/manager.h"
 #include "protocol/surface.h"
@@ -15,6 +16,14 @@
 #include "trace/log.h"
 
 enum { NEWEST_VERSION = 1 };
+
+struct wl_list *sbx_syncobj_managers(void) {
+	static struct wl_list managers;
+	if (managers.next == NULL) {
+		wl_list_init(&managers);
+	}
+	return &managers;
+}
 
 static struct sbx_syncobj_manager *from_resource(struct wl_resource *resource) {
 	return wl_resource_get_user_data(resource);
@@ -94,6 +103,7 @@ static void destroy(struct sbx_syncobj_manager *manager) {
 	if (manager->options.allow_client != NULL) {
 		wl_display_set_global_filter(manager->display, NULL, NULL);
 	}
+	wl_list_remove(&manager->link);
 	wl_list_remove(&manager->display_destroy.link);
 	wl_global_destroy(manager->global);
 	sbx_deadline_finish(&manager->deadline);
@@ -123,6 +133,9 @@ static uint32_t stall_bound_ms(int32_t wanted_ms) {
 
 static void start_offering(struct sbx_syncobj_manager *manager, struct wl_display *display) {
 	manager->display = display;
+	manager->view.global = manager->global;
+	manager->asked = sbx_interpose_is_asked();
+	wl_list_insert(sbx_syncobj_managers(), &manager->link);
 	sbx_deadline_init(&manager->deadline, manager);
 	manager->display_destroy.notify = handle_display_destroy;
 	wl_display_add_destroy_listener(display, &manager->display_destroy);

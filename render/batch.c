@@ -542,8 +542,16 @@ static int use_image(struct sbx_batch *batch, struct sbx_image *image, bool writ
 	return 0;
 }
 
+/* YCbCr in planes: each is an image of its own. */
 int sbx_batch_use_texture(struct sbx_batch *batch, struct sbx_image *image) {
-	return use_image(batch, image, false);
+	if (image->handle != VK_NULL_HANDLE) {
+		return use_image(batch, image, false);
+	}
+	int ret = 0;
+	for (uint32_t i = 0; i < image->n_planes && ret == 0; i++) {
+		ret = use_image(batch, image->planes[i], false);
+	}
+	return ret;
 }
 
 int sbx_batch_use_target(struct sbx_batch *batch, struct sbx_image *image) {

@@ -25,6 +25,8 @@ enum sbx_pipeline_kind {
 	SBX_PIPELINE_PLAIN,
 	/** Some are scaled, turned, or reach over the texture's edge. */
 	SBX_PIPELINE_FULL,
+	/** The same, and some are YCbCr. */
+	SBX_PIPELINE_YCBCR,
 	SBX_PIPELINE_KINDS,
 };
 

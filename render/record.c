@@ -107,22 +107,53 @@ static void plan_parts(struct sbx_frame *frame, struct sbx_plan *plan) {
 	plan->n_dispatched = (uint32_t)partition->n_parts - plan->n_copied;
 }
 
+/** Quads of struct sbx_record and of struct sbx_ycbcr_record. */
+#define RECORD_QUADS (sizeof(struct sbx_record) / 16)
+#define EXTRA_QUADS (sizeof(struct sbx_ycbcr_record) / 16)
+
+/** The planes' slots, and what the shader needs besides the record. */
+static int use_planes(struct sbx_frame *frame, struct sbx_plan *plan, size_t index) {
+	struct sbx_composer *composer = frame->composer;
+	struct sbx_record *record = &frame->records[index];
+	struct sbx_image *texture = frame->layers[index].texture;
+	for (uint32_t i = 0; i < texture->n_planes; i++) {
+		int ret = sbx_descriptors_add_texture(&composer->descriptors, texture->planes[i]);
+		if (ret < 0) {
+			return ret;
+		}
+	}
+	if (!sbx_array_grow(&composer->extras, &composer->extras_capacity, composer->n_extras + 1,
+			sizeof(composer->extras[0]))) {
+		return -ENOMEM;
+	}
+	record->slot = (uint32_t)texture->planes[0]->sample_slot;
+	record->extra = (uint32_t)(plan->n_layers * RECORD_QUADS + composer->n_extras * EXTRA_QUADS);
+	sbx_ycbcr_record_init(&composer->extras[composer->n_extras++], texture,
+		&frame->layers[index].coding);
+	plan->ycbcr = true;
+	return 0;
+}
+
 static int use_layer(struct sbx_frame *frame, struct sbx_plan *plan, size_t index) {
 	struct sbx_record *record = &frame->records[index];
 	struct sbx_image *texture = frame->layers[index].texture;
 	if (texture == NULL) {
 		return 0;
 	}
-	int ret = sbx_descriptors_add_texture(&frame->composer->descriptors, texture);
+	int ret = texture->n_planes > 0 ? use_planes(frame, plan, index) :
+		sbx_descriptors_add_texture(&frame->composer->descriptors, texture);
 	if (ret < 0) {
 		return ret;
 	}
-	record->slot = (uint32_t)texture->sample_slot;
+	if (texture->n_planes == 0) {
+		record->slot = (uint32_t)texture->sample_slot;
+	}
 	plan->full = plan->full || !(record->flags & SBX_RECORD_PLAIN);
 	return sbx_batch_use_texture(frame->batch, texture);
 }
 
 static int use_visible_layers(struct sbx_frame *frame, struct sbx_plan *plan) {
+	frame->composer->n_extras = 0;
 	for (size_t i = 0; i < plan->n_layers; i++) {
 		size_t index = plan->first_layer + i;
 		int ret = frame->layers[index].visible ? use_layer(frame, plan, index) : 0;
@@ -172,22 +203,27 @@ static int upload(struct sbx_frame *frame, const struct sbx_plan *plan, uint32_t
 	const struct sbx_partition *partition = &composer->partition;
 	size_t parts_size = plan->n_dispatched * sizeof(struct sbx_packed_part);
 	size_t records_size = plan->n_layers * sizeof(struct sbx_record);
+	size_t extras_size = composer->n_extras * sizeof(struct sbx_ycbcr_record);
 	size_t layers_size = partition->n_layers * sizeof(partition->layers[0]);
 	size_t chunks_size = (tiles(n_groups, CHUNK_SHIFT) + 1) * sizeof(uint32_t);
 	struct sbx_framedata_slice slice;
 	int ret = sbx_framedata_allocate(&composer->data,
-		parts_size + records_size + layers_size + chunks_size, &slice);
+		parts_size + records_size + extras_size + layers_size + chunks_size, &slice);
 	if (ret < 0) {
 		return ret;
 	}
-	char *records = (char *)slice.data + parts_size, *layers = records + records_size;
+	char *records = (char *)slice.data + parts_size, *extras = records + records_size;
+	char *layers = extras + extras_size;
 	memcpy(slice.data, composer->packed, parts_size);
 	memcpy(records, &frame->records[plan->first_layer], records_size);
+	if (extras_size > 0) {
+		memcpy(extras, composer->extras, extras_size);
+	}
 	memcpy(layers, partition->layers, layers_size);
 	write_chunks(plan, composer->packed, n_groups, (uint32_t *)(void *)(layers + layers_size));
 	push->first_part = slice.offset / 16;
 	push->first_record = push->first_part + (uint32_t)(parts_size / 16);
-	push->first_layer = (slice.offset + (uint32_t)(parts_size + records_size)) / 4;
+	push->first_layer = (slice.offset + (uint32_t)(parts_size + records_size + extras_size)) / 4;
 	push->first_chunk = push->first_layer + (uint32_t)(layers_size / 4);
 	push->n_groups = n_groups;
 	push->n_parts = plan->n_dispatched;
@@ -206,7 +242,8 @@ static void dispatch(struct sbx_frame *frame, const struct sbx_plan *plan,
 	};
 	uint32_t x = push->n_groups < MAX_GROUPS_X ? push->n_groups : MAX_GROUPS_X;
 	vk->vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE,
-		composer->pipelines.handles[plan->full ? SBX_PIPELINE_FULL : SBX_PIPELINE_PLAIN]);
+		composer->pipelines.handles[plan->ycbcr ? SBX_PIPELINE_YCBCR :
+			plan->full ? SBX_PIPELINE_FULL : SBX_PIPELINE_PLAIN]);
 	vk->vkCmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE,
 		composer->pipelines.layout, 0, sizeof(sets) / sizeof(sets[0]), sets, 0, NULL);
 	vk->vkCmdPushConstants(commands, composer->pipelines.layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,

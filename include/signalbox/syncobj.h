@@ -36,7 +36,12 @@ struct wl_global;
 struct wlr_buffer;
 struct wlr_surface;
 
-/** When a commit becomes its surface's content. */
+/**
+ * When a commit becomes its surface's content. Content that is not signalled yet is waited for by whoever
+ * reads it, a display engine too: wlroots is told of the fence by its own functions, see
+ * docs/decisions/0013-wlroots-is-answered.md. Where it does not ask us (libsignalbox is linked behind
+ * wlroots; the log says so), all are SBX_LATCH_SIGNALLED.
+ */
 enum sbx_latch_policy {
 	/** When its acquire point has been signalled: a slow client delays nobody but itself. */
 	SBX_LATCH_SIGNALLED,

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <wlr/render/drm_syncobj.h>
 #include <wlr/types/wlr_buffer.h>
+#include "loan/offer.h"
+#include "loan/promise.h"
 #include "loan/loan.h"
 #include "render/device.h"
 #include "render/format.h"
@@ -103,6 +105,37 @@ static float clamp_alpha(float alpha) {
 	return alpha >= 1 ? 1 : alpha > 0 ? alpha : 0;
 }
 
+/*
+ * Constant luminance and ICtCp take more than a matrix, and are not in color_encodings: who asks for them
+ * all the same gets what is nearest.
+ */
+static enum sbx_encoding to_encoding(enum wlr_color_encoding encoding) {
+	switch (encoding) {
+	case WLR_COLOR_ENCODING_NONE:
+		return SBX_ENCODING_DEFAULT;
+	case WLR_COLOR_ENCODING_IDENTITY:
+		return SBX_ENCODING_IDENTITY;
+	case WLR_COLOR_ENCODING_BT709:
+		return SBX_ENCODING_BT709;
+	case WLR_COLOR_ENCODING_FCC:
+		return SBX_ENCODING_FCC;
+	case WLR_COLOR_ENCODING_BT601:
+		return SBX_ENCODING_BT601;
+	case WLR_COLOR_ENCODING_SMPTE240:
+		return SBX_ENCODING_SMPTE240;
+	case WLR_COLOR_ENCODING_BT2020:
+	case WLR_COLOR_ENCODING_BT2020_CL:
+	case WLR_COLOR_ENCODING_ICTCP:
+		return SBX_ENCODING_BT2020;
+	}
+	return SBX_ENCODING_DEFAULT;
+}
+
+static enum sbx_range to_range(enum wlr_color_range range) {
+	return range == WLR_COLOR_RANGE_FULL ? SBX_RANGE_FULL :
+		range == WLR_COLOR_RANGE_LIMITED ? SBX_RANGE_LIMITED : SBX_RANGE_DEFAULT;
+}
+
 static void pass_add_texture(struct wlr_render_pass *wlr_pass,
 		const struct wlr_render_texture_options *options) {
 	struct sbx_pass *pass = from_wlr(wlr_pass);
@@ -131,10 +164,15 @@ static void pass_add_texture(struct wlr_render_pass *wlr_pass,
 			SBX_FILTER_BILINEAR,
 		.blend = to_blend(options->blend_mode),
 		.alpha = clamp_alpha(wlr_render_texture_options_get_alpha(options)),
+		.coding = {
+			.encoding = to_encoding(options->color_encoding),
+			.range = to_range(options->color_range),
+		},
 	};
 	op->texture = texture;
 	sbx_texture_record(texture);
-	if (options->wait_timeline != NULL) {
+	/* Whoever tells wlroots that there is nothing to wait for need not be asked again. */
+	if (options->wait_timeline != NULL && !sbx_offer_is_ready(options->wait_timeline)) {
 		op->wait_timeline = wlr_drm_syncobj_timeline_ref(options->wait_timeline);
 		op->wait_point = options->wait_point;
 	}
@@ -273,6 +311,7 @@ struct wlr_render_pass *sbx_pass_begin(struct wlr_renderer *wlr_renderer, struct
 		return NULL;
 	}
 	sbx_publish_owed(renderer);
+	sbx_wlr_buffer_drop_idle(renderer);
 	struct sbx_wlr_buffer *target = sbx_wlr_buffer_get(renderer, buffer, SBX_FORMAT_STORE);
 	struct sbx_pass *pass = target != NULL ? take_pass(renderer) : NULL;
 	if (pass == NULL) {
@@ -284,6 +323,7 @@ struct wlr_render_pass *sbx_pass_begin(struct wlr_renderer *wlr_renderer, struct
 	pass->signal_timeline = options->signal_timeline != NULL ?
 		wlr_drm_syncobj_timeline_ref(options->signal_timeline) : NULL;
 	pass->signal_point = options->signal_point;
+	sbx_promise_spare(pass->signal_timeline);
 	pass->serial = ++renderer->pass_serial;
 	pass->number = ++last_number;
 	pass->failed = pass->waits = false;

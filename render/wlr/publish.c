@@ -179,9 +179,15 @@ int sbx_pass_publish(struct sbx_pass *pass, int *done_fd, uint64_t value) {
 		.fd = done_fd,
 	};
 	int error = publish_loans(pass, &done);
+	if (error == 0 && pass->signal_timeline != NULL) {
+		error = publish_point(pass, &done);
+	}
+	/*
+	 * Whoever gets the target with a point need not look at its own fences, but not everyone who gets
+	 * it gets the point: wlr-export-dmabuf hands out the buffers of an output.
+	 */
 	if (error == 0) {
-		error = pass->signal_timeline != NULL ? publish_point(pass, &done) :
-			publish_buffer(pass->buffer, true, &done);
+		error = publish_buffer(pass->buffer, true, &done);
 	}
 	if (error == 0) {
 		error = publish_textures(pass, &done);
