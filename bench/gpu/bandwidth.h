@@ -1,0 +1,17 @@
+/**
+ * How fast this device moves bytes: the yardstick for the scenes of the same run.
+ */
+#ifndef BENCH_GPU_BANDWIDTH_H
+#define BENCH_GPU_BANDWIDTH_H
+
+#include <stddef.h>
+
+struct sbx_device;
+
+/**
+ * Bytes read plus bytes written in a nanosecond, by vkCmdCopyBuffer of `size` bytes in memory of the
+ * device; the median of some copies. 0: out of memory, or no timestamps.
+ */
+double bandwidth_of_copies(struct sbx_device *device, size_t size);
+
+#endif
