@@ -4,14 +4,12 @@
 #ifndef BENCH_GPU_BANDWIDTH_H
 #define BENCH_GPU_BANDWIDTH_H
 
-#include <stddef.h>
-
 struct sbx_device;
 
 /**
- * Bytes read plus bytes written in a nanosecond, by vkCmdCopyBuffer of `size` bytes in memory of the
- * device; the median of some copies. 0: out of memory, or no timestamps.
+ * Bytes read plus bytes written in a nanosecond while a compute shader copies a buffer of the GPU's
+ * memory that no cache holds; the median of some copies. 0: out of memory, or no timestamps.
  */
-double bandwidth_of_copies(struct sbx_device *device, size_t size);
+double bandwidth_of_copies(struct sbx_device *device);
 
 #endif

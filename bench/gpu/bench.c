@@ -2,18 +2,20 @@
  * What frames of the composer cost on a GPU, beside what the GPU can do:
  *
  *   signalbox-gpu-bench [--size WIDTHxHEIGHT] [--frames N] [--only WORD]...
+ *   signalbox-gpu-bench --busy WIDTHxHEIGHT
  *
  * GPU time of each scene from timestamps, frame by frame: median and the tenth and ninetieth percentile of
  * N frames (default 60). "apart": the GPU is idle before each frame, as it is in a compositor. "in a
  * row": the next frame is on the queue before the last one ends. "moved": the bytes that the frame must
- * read and write at least. "of copy": those bytes in the median time, as a share of what copying a
- * buffer moved in the same run. "thread": CPU time of the calling thread for a frame.
+ * read and write at least. "of copy": those bytes in the median time, as a share of what a shader that
+ * copies a buffer moved in the same run. "thread": CPU time of the calling thread for a frame.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include "bench/gpu/bandwidth.h"
+#include "bench/gpu/busy.h"
 #include "bench/gpu/scene.h"
 #include "bench/gpu/stats.h"
 #include "render/batch.h"
@@ -23,9 +25,9 @@
 
 #define MAX_FRAMES 1000
 #define MAX_ONLY 16
+#define BUSY_FRAMES 300
 #define WARM_UP 5
 #define TIMEOUT_NS 60000000000ull
-#define COPY_SIZE ((size_t)1 << 30)
 /** Frames on their way in a row, each with a timer of its own. */
 #define IN_FLIGHT 3
 
@@ -205,6 +207,13 @@ static bool parse(int argc, char **argv, struct choice *choice) {
 
 int main(int argc, char **argv) {
 	static struct bench bench;
+	int w, h;
+	if (argc == 3 && sscanf(argv[2], "%dx%d", &w, &h) == 2 && strcmp(argv[1], "--busy") == 0) {
+		return busy_measure(w, h, BUSY_FRAMES);
+	}
+	if (argc == 3 && sscanf(argv[2], "%dx%d", &w, &h) == 2 && strcmp(argv[1], "--load") == 0) {
+		return busy_load(w, h);
+	}
 	struct choice choice = { .width = 3840, .height = 2160, .frames = 60 };
 	if (!parse(argc, argv, &choice)) {
 		fprintf(stderr, "usage: %s [--size WIDTHxHEIGHT] [--frames N] [--only WORD]...\n",
@@ -217,7 +226,7 @@ int main(int argc, char **argv) {
 		return 77;
 	}
 	if (!bench.device->caps.software) {
-		bench.copy_bandwidth = bandwidth_of_copies(bench.device, COPY_SIZE);
+		bench.copy_bandwidth = bandwidth_of_copies(bench.device);
 	}
 	printf("%s, %dx%d, copying a buffer moves %.0f GB/s (read and written)\n\n", bench.device->name,
 		choice.width, choice.height, bench.copy_bandwidth);

@@ -149,6 +149,14 @@ static void draw_turned(const struct stage *stage, struct sbx_frame *frame, int 
 	}
 }
 
+/* A film in a window of half the target's width and height, on `n` layers of the target's size. */
+static void draw_film(const struct stage *stage, struct sbx_frame *frame, int n) {
+	int w = stage->width / 2, h = stage->height / 2;
+	draw_blended(stage, frame, n);
+	add(frame, stage->smaller[0], (pixman_box32_t){ w / 2, h / 2, w / 2 + w, h / 2 + h }, 1,
+		SBX_TRANSFORM_NORMAL);
+}
+
 /* Spread over the target by a step that never repeats a place. */
 static void draw_windows(const struct stage *stage, struct sbx_frame *frame, int n) {
 	int w = stage->width / 10, h = stage->height / 10;
@@ -195,6 +203,10 @@ const struct scene scenes[] = {
 	{ "1 layer scaled up, bilinear", draw_scaled, 1, smaller_reads },
 	{ "8 layers scaled up, bilinear", draw_scaled, 8, smaller_reads },
 	{ "8 layers, turned", draw_turned, 8, n_reads },
+	{ "3 layers, a scaled window", draw_film, 3, NULL },
 	{ "200 windows", draw_windows, 200, NULL },
 };
 const size_t n_scenes = sizeof(scenes) / sizeof(scenes[0]);
+
+const struct scene busy_scene = { "16 layers, blended", draw_blended, 16, n_reads };
+const struct scene busy_frame = { "1 opaque layer", draw_opaque, 1, one_read };

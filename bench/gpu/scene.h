@@ -41,6 +41,8 @@ struct scene {
 
 extern const struct scene scenes[];
 extern const size_t n_scenes;
+/** What keeps a GPU busy, and what a compositor wants to be done meanwhile. */
+extern const struct scene busy_scene, busy_frame;
 
 /** False: out of memory (logged). */
 bool stage_init(struct stage *stage, struct sbx_device *device, int width, int height);
