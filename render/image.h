@@ -19,6 +19,7 @@ struct sbx_format;
 struct sbx_batch;
 
 #define SBX_DMABUF_MAX_PLANES 4
+#define SBX_IMAGE_MAX_PLANES 3
 
 /** A dma-buf as a client or an allocator describes it. The fds are lent. */
 struct sbx_dmabuf {
@@ -33,8 +34,15 @@ struct sbx_dmabuf {
 
 struct sbx_image {
 	struct sbx_device *device;
+	/** As the device has it (sbx_format_on_device()). */
 	const struct sbx_format *format;
 	uint32_t width, height;
+	/**
+	 * YCbCr: what is sampled, one image for each plane (render/ycbcr.h), owned by this one. Either they
+	 * are views of this one's handle, which is what batches know, or this one has no handle.
+	 */
+	struct sbx_image *planes[SBX_IMAGE_MAX_PLANES];
+	uint32_t n_planes;
 	VkImage handle;
 	VkDeviceMemory memory[SBX_DMABUF_MAX_PLANES];
 	uint32_t memory_count;
@@ -60,7 +68,8 @@ struct sbx_image {
 };
 
 /**
- * An image of our own, undefined content, optimal tiling. `uses`: enum sbx_format_use bits.
+ * An image of our own, undefined content, optimal tiling. `uses`: enum sbx_format_use bits. One of a
+ * YCbCr format is written to plane by plane: sbx_image_write(image->planes[i], ...).
  * Returns NULL on failure (logged).
  */
 struct sbx_image *sbx_image_create(struct sbx_device *device, const struct sbx_format *format,
@@ -70,7 +79,7 @@ struct sbx_image *sbx_image_create(struct sbx_device *device, const struct sbx_f
  * Import a dma-buf. The fds are lent: Vulkan gets duplicates, which it owns only if the import
  * succeeds. Everything a client controls is checked first, in numbers: format, modifier, plane count,
  * size (zero, larger than the device takes), offset and stride against the buffer's real size
- * (lseek), and that each fd is a dma-buf.
+ * (lseek), and that each fd is a dma-buf. Planes may lie in one dma-buf or in several.
  *
  * Returns 0 and *image, or -EINVAL (the buffer's description is wrong), -ENOTSUP (the device cannot
  * take this format or modifier), -EBADF, -ENOMEM, -EMFILE, -ENODEV; one line is logged.
@@ -83,7 +92,7 @@ int sbx_image_import_dmabuf(struct sbx_device *device, const struct sbx_dmabuf *
  * fds: no layout to agree on, no DRM. It must be used here, as a target say, before others import it.
  * Who may use it when is for the two sides to agree, by semaphores.
  *
- * 0 and *image, or -EINVAL (size), -ENOTSUP (this device, format or use), -ENOMEM, -ENODEV.
+ * 0 and *image, or -EINVAL (size), -ENOTSUP (this device, format or use; YCbCr), -ENOMEM, -ENODEV.
  */
 int sbx_image_create_opaque(struct sbx_device *device, const struct sbx_format *format,
 	uint32_t width, uint32_t height, uint32_t uses, struct sbx_image **image);

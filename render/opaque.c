@@ -107,7 +107,7 @@ static int create(struct sbx_device *device, const struct sbx_format *format, ui
 	if (width == 0 || height == 0 || width > max || height > max) {
 		return -EINVAL;
 	}
-	if (!device->caps.opaque_fd_memory || uses == 0 ||
+	if (!device->caps.opaque_fd_memory || uses == 0 || format->ycbcr != NULL ||
 			(sbx_format_uses(device, format) & uses) != uses) {
 		return -ENOTSUP;
 	}
@@ -122,7 +122,7 @@ static int create(struct sbx_device *device, const struct sbx_format *format, ui
 		ret = allocate(image, fd);
 	}
 	if (ret == 0) {
-		ret = sbx_image_create_views(image, uses);
+		ret = sbx_image_create_views(image, uses, NULL);
 	}
 	if (ret < 0) {
 		sbx_image_abandon(image);

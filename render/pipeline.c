@@ -31,13 +31,7 @@ static const uint32_t invocations[SBX_PIPELINE_KINDS][2] = {
 	[SBX_PIPELINE_STACK] = { 64, 0 },
 	[SBX_PIPELINE_PLAIN] = { 64, 32 },
 	[SBX_PIPELINE_FULL] = { 64, 64 },
-};
-
-static const char *const kind_names[SBX_PIPELINE_KINDS] = {
-	[SBX_PIPELINE_SINGLE] = "compose single",
-	[SBX_PIPELINE_STACK] = "compose stack",
-	[SBX_PIPELINE_PLAIN] = "compose plain",
-	[SBX_PIPELINE_FULL] = "compose full",
+	[SBX_PIPELINE_YCBCR] = { 64, 64 },
 };
 
 /** "DIR/signalbox", made if need be, or NULL. */
@@ -167,15 +161,24 @@ static int create_layout(struct sbx_pipelines *pipelines, const struct sbx_descr
 	return SBX_VK(device, vkCreatePipelineLayout, device->handle, &info, NULL, &pipelines->layout);
 }
 
+static const char *const names[SBX_PIPELINE_KINDS] = {
+	[SBX_PIPELINE_SINGLE] = "single",
+	[SBX_PIPELINE_STACK] = "stack",
+	[SBX_PIPELINE_PLAIN] = "plain",
+	[SBX_PIPELINE_FULL] = "full",
+	[SBX_PIPELINE_YCBCR] = "YCbCr",
+};
+
 static int create_pipeline(struct sbx_pipelines *pipelines, VkShaderModule module,
 		enum sbx_pipeline_kind kind) {
 	struct sbx_device *device = pipelines->device;
 	const struct {
-		VkBool32 full, fetch_bilinear;
+		VkBool32 full, fetch_bilinear, ycbcr;
 		uint32_t n_invocations;
 		VkBool32 single, stack;
 	} constants = {
-		.full = kind == SBX_PIPELINE_FULL,
+		.full = kind == SBX_PIPELINE_FULL || kind == SBX_PIPELINE_YCBCR,
+		.ycbcr = kind == SBX_PIPELINE_YCBCR,
 		.fetch_bilinear = device->caps.software,
 		.n_invocations = invocations[kind][device->caps.software],
 		.single = kind == SBX_PIPELINE_SINGLE,
@@ -186,8 +189,9 @@ static int create_pipeline(struct sbx_pipelines *pipelines, VkShaderModule modul
 		{ 1, offsetof(__typeof__(constants), fetch_bilinear), sizeof(constants.fetch_bilinear) },
 		{ 2, offsetof(__typeof__(constants), n_invocations),
 			sizeof(constants.n_invocations) },
-		{ 3, offsetof(__typeof__(constants), single), sizeof(constants.single) },
-		{ 4, offsetof(__typeof__(constants), stack), sizeof(constants.stack) },
+		{ 3, offsetof(__typeof__(constants), ycbcr), sizeof(constants.ycbcr) },
+		{ 4, offsetof(__typeof__(constants), single), sizeof(constants.single) },
+		{ 5, offsetof(__typeof__(constants), stack), sizeof(constants.stack) },
 	};
 	const VkSpecializationInfo specialization = {
 		sizeof(entries) / sizeof(entries[0]), entries, sizeof(constants), &constants,
@@ -207,7 +211,7 @@ static int create_pipeline(struct sbx_pipelines *pipelines, VkShaderModule modul
 		NULL, &pipelines->handles[kind]);
 	if (ret == 0) {
 		sbx_device_name(device, VK_OBJECT_TYPE_PIPELINE, (uint64_t)pipelines->handles[kind],
-			kind_names[kind]);
+			"compose %s", names[kind]);
 	}
 	return ret;
 }

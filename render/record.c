@@ -111,20 +111,22 @@ static bool is_stackable(const struct sbx_frame *frame, size_t index, bool lowes
 	return is_simple(record, SBX_RECORD_PLAIN) && !frame->layers[index].texture->format->is_float;
 }
 
-/** The most special pipeline that can draw `part`. Software devices have only the last two. */
+/** The most special pipeline that can draw `part`. Software devices lack the first two. */
 static enum sbx_pipeline_kind choose_kind(const struct sbx_frame *frame, const struct sbx_plan *plan,
 		const struct sbx_part *part) {
 	const uint32_t *layers = &frame->composer->partition.layers[part->first_layer];
-	bool stack = !frame->target->format->is_float && part->n_layers > 1, simple = true;
+	bool stack = !frame->target->format->is_float && part->n_layers > 1;
+	bool simple = true, ycbcr = false;
 	for (uint32_t i = 0; i < part->n_layers; i++) {
 		size_t index = plan->first_layer + layers[i];
 		const struct sbx_record *record = &frame->records[index];
+		ycbcr = ycbcr || (record->flags & SBX_RECORD_YCBCR);
 		simple = simple && (is_simple(record, SBX_RECORD_RECT) ||
 			is_simple(record, SBX_RECORD_PLAIN));
 		stack = stack && simple && is_stackable(frame, index, i == 0);
 	}
 	if (!simple) {
-		return SBX_PIPELINE_FULL;
+		return ycbcr ? SBX_PIPELINE_YCBCR : SBX_PIPELINE_FULL;
 	}
 	if (frame->composer->pipelines.handles[SBX_PIPELINE_STACK] == VK_NULL_HANDLE) {
 		return SBX_PIPELINE_PLAIN;
@@ -186,24 +188,54 @@ static int plan_parts(struct sbx_frame *frame, struct sbx_plan *plan) {
 	return 0;
 }
 
-static int use_layer(struct sbx_frame *frame, size_t index) {
+/** Quads of struct sbx_record and of struct sbx_ycbcr_record. */
+#define RECORD_QUADS (sizeof(struct sbx_record) / 16)
+#define EXTRA_QUADS (sizeof(struct sbx_ycbcr_record) / 16)
+
+/** The planes' slots, and what the shader needs besides the record. */
+static int use_planes(struct sbx_frame *frame, const struct sbx_plan *plan, size_t index) {
+	struct sbx_composer *composer = frame->composer;
+	struct sbx_record *record = &frame->records[index];
+	struct sbx_image *texture = frame->layers[index].texture;
+	for (uint32_t i = 0; i < texture->n_planes; i++) {
+		int ret = sbx_descriptors_add_texture(&composer->descriptors, texture->planes[i]);
+		if (ret < 0) {
+			return ret;
+		}
+	}
+	if (!sbx_array_grow(&composer->extras, &composer->extras_capacity, composer->n_extras + 1,
+			sizeof(composer->extras[0]))) {
+		return -ENOMEM;
+	}
+	record->slot = (uint32_t)texture->planes[0]->sample_slot;
+	record->extra = (uint32_t)(plan->n_layers * RECORD_QUADS + composer->n_extras * EXTRA_QUADS);
+	sbx_ycbcr_record_init(&composer->extras[composer->n_extras++], texture,
+		&frame->layers[index].coding);
+	return 0;
+}
+
+static int use_layer(struct sbx_frame *frame, const struct sbx_plan *plan, size_t index) {
 	struct sbx_record *record = &frame->records[index];
 	struct sbx_image *texture = frame->layers[index].texture;
 	if (texture == NULL) {
 		return 0;
 	}
-	int ret = sbx_descriptors_add_texture(&frame->composer->descriptors, texture);
+	int ret = texture->n_planes > 0 ? use_planes(frame, plan, index) :
+		sbx_descriptors_add_texture(&frame->composer->descriptors, texture);
 	if (ret < 0) {
 		return ret;
 	}
-	record->slot = (uint32_t)texture->sample_slot;
+	if (texture->n_planes == 0) {
+		record->slot = (uint32_t)texture->sample_slot;
+	}
 	return sbx_batch_use_texture(frame->batch, texture);
 }
 
 static int use_visible_layers(struct sbx_frame *frame, const struct sbx_plan *plan) {
+	frame->composer->n_extras = 0;
 	for (size_t i = 0; i < plan->n_layers; i++) {
 		size_t index = plan->first_layer + i;
-		int ret = frame->layers[index].visible ? use_layer(frame, index) : 0;
+		int ret = frame->layers[index].visible ? use_layer(frame, plan, index) : 0;
 		if (ret < 0) {
 			return ret;
 		}
@@ -269,8 +301,9 @@ static int upload(struct sbx_frame *frame, const struct sbx_plan *plan,
 	const struct sbx_partition *partition = &composer->partition;
 	size_t parts_size = plan->n_dispatched * sizeof(struct sbx_packed_part);
 	size_t records_size = plan->n_layers * sizeof(struct sbx_record);
+	size_t extras_size = composer->n_extras * sizeof(struct sbx_ycbcr_record);
 	size_t layers_size = partition->n_layers * sizeof(partition->layers[0]);
-	size_t size = parts_size + records_size + layers_size;
+	size_t size = parts_size + records_size + extras_size + layers_size;
 	for (int kind = 0; kind < SBX_PIPELINE_KINDS; kind++) {
 		size += chunk_words(plan->dispatches[kind].n_groups) * sizeof(uint32_t);
 	}
@@ -279,13 +312,17 @@ static int upload(struct sbx_frame *frame, const struct sbx_plan *plan,
 	if (ret < 0) {
 		return ret;
 	}
-	char *records = (char *)slice.data + parts_size, *layers = records + records_size;
+	char *records = (char *)slice.data + parts_size, *extras = records + records_size;
+	char *layers = extras + extras_size;
 	memcpy(slice.data, composer->packed, parts_size);
 	memcpy(records, &frame->records[plan->first_layer], records_size);
+	if (extras_size > 0) {
+		memcpy(extras, composer->extras, extras_size);
+	}
 	memcpy(layers, partition->layers, layers_size);
 	uint32_t first_part = slice.offset / 16;
 	uint32_t first_record = first_part + (uint32_t)(parts_size / 16);
-	uint32_t first_layer = (slice.offset + (uint32_t)(parts_size + records_size)) / 4;
+	uint32_t first_layer = (slice.offset + (uint32_t)(parts_size + records_size + extras_size)) / 4;
 	uint32_t *chunks = (uint32_t *)(void *)(layers + layers_size);
 	uint32_t first_chunk = first_layer + (uint32_t)(layers_size / 4);
 	for (int kind = 0; kind < SBX_PIPELINE_KINDS; kind++) {

@@ -31,13 +31,17 @@ struct program {
 static void usage(FILE *file) {
 	fputs("Usage: tiny [OPTIONS]\n"
 		"A small Wayland compositor. It runs on the machine's monitors, as a window of another\n"
-		"Wayland compositor, or without a monitor (WLR_BACKENDS=headless).\n"
+		"Wayland compositor, or without a monitor (--headless).\n"
 		"\n"
 		"  -s, --start COMMAND   start a command (sh -c) in it\n"
 		"  -r, --run COMMAND     the same, and end when it ends, with its exit status\n"
 		"      --renderer NAME   signalbox (default) or wlroots (what WLR_RENDERER says)\n"
 		"      --device DEVICE   which Vulkan device draws (also: SIGNALBOX_DEVICE)\n"
 		"      --validation      switch the Vulkan validation layers on\n"
+		"      --headless LIST   virtual outputs, \"WxH[@HZ],...\", HZ exact (144 or 60000/1001)\n"
+		"      --schedule WHEN   render: off (at the frame event), auto (as late as is safe), or so\n"
+		"                        many microseconds before the vblank\n"
+		"      --no-scanout      compose every frame\n"
 		"      --size WxH        size of outputs without fixed modes\n"
 		"      --exit-after MS   end after so many milliseconds\n"
 		"      --stats FILE      write what the frames cost to FILE at the end\n"
@@ -60,6 +64,16 @@ static bool parse_renderer(const char *name, struct tiny_options *options) {
 	return options->wlroots_renderer || strcmp(name, "signalbox") == 0;
 }
 
+static bool parse_schedule(const char *text, struct sbx_output_options *output) {
+	if (strcmp(text, "off") == 0 || strcmp(text, "auto") == 0) {
+		output->schedule = text[0] == 'o' ? SBX_SCHEDULE_OFF : SBX_SCHEDULE_AUTO;
+		return true;
+	}
+	output->schedule = SBX_SCHEDULE_FIXED;
+	output->fixed_us = (uint32_t)strtoul(text, NULL, 10);
+	return output->fixed_us > 0;
+}
+
 static bool parse_option(struct program *program, int option, const char *value) {
 	switch (option) {
 	case 'r':
@@ -75,6 +89,14 @@ static bool parse_option(struct program *program, int option, const char *value)
 		return true;
 	case 'V':
 		program->tiny.options.validation = true;
+		return true;
+	case 'H':
+		program->tiny.options.headless = value;
+		return true;
+	case 'W':
+		return parse_schedule(value, &program->tiny.options.output);
+	case 'N':
+		program->tiny.options.output.no_scanout = true;
 		return true;
 	case 'S':
 		return parse_size(value, &program->tiny.options);
@@ -99,6 +121,9 @@ static bool parse_options(struct program *program, int argc, char *argv[]) {
 		{ "renderer", required_argument, NULL, 'R' },
 		{ "device", required_argument, NULL, 'D' },
 		{ "validation", no_argument, NULL, 'V' },
+		{ "headless", required_argument, NULL, 'H' },
+		{ "schedule", required_argument, NULL, 'W' },
+		{ "no-scanout", no_argument, NULL, 'N' },
 		{ "size", required_argument, NULL, 'S' },
 		{ "exit-after", required_argument, NULL, 'E' },
 		{ "stats", required_argument, NULL, 'T' },
@@ -204,7 +229,7 @@ static int run(struct program *program) {
 	wlr_log(WLR_INFO, "tiny is ready, WAYLAND_DISPLAY=%s", tiny->socket);
 	wl_display_run(tiny->display);
 
-	if (program->stats_path != NULL && !tiny_stats_write(&tiny->stats, program->stats_path)) {
+	if (program->stats_path != NULL && !tiny_stats_write(tiny, program->stats_path)) {
 		return 1;
 	}
 	if (!command->end_with_it || command->pid != 0) {

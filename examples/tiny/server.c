@@ -67,7 +67,9 @@ static void handle_renderer_lost(struct wl_listener *listener, void *data) {
 }
 
 static bool init_rendering(struct tiny *tiny) {
-	tiny->backend = wlr_backend_autocreate(tiny->loop, &tiny->session);
+	const char *headless = tiny->options.headless;
+	tiny->backend = headless != NULL ? tiny_headless_create(tiny->loop, headless) :
+		wlr_backend_autocreate(tiny->loop, &tiny->session);
 	if (tiny->backend == NULL) {
 		wlr_log(WLR_ERROR, "no backend: neither a seat with a monitor nor a Wayland session");
 		return false;

@@ -1,8 +1,9 @@
 /**
  * tiny: a small but complete Wayland compositor on wlr_scene, drawn by signalbox.
  *
- * It shows what an integrator has to do: server.c creates the renderer and hands wlroots' explicit
- * sync to the clients; the other files are an ordinary compositor and know nothing of signalbox.
+ * It shows what an integrator has to do: server.c creates the renderer and offers explicit sync to the
+ * clients, output.c gives the frames to the screen; the other files are an ordinary compositor and know
+ * nothing of signalbox.
  *
  *	main.c       options, signals, the started command
  *	server.c     the parts of wlroots that make a compositor, and their end
@@ -12,11 +13,13 @@
  *	seat.c       which devices there are; clipboard, drag and drop
  *	keyboard.c   keyboards and key bindings
  *	pointer.c    the cursor, and what it drags
+ *	headless.c   virtual outputs in place of monitors
  *	stats.c      what frames cost
  */
 #ifndef TINY_H
 #define TINY_H
 
+#include <signalbox/output.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <wayland-server-core.h>
@@ -40,6 +43,8 @@ struct tiny_options {
 	bool validation;       /* Vulkan validation layers */
 	const char *device;    /* see struct sbx_renderer_options */
 	int width, height;     /* of outputs that have no list of modes (nested, headless); 0: theirs */
+	struct sbx_output_options output; /* when frames are rendered, and more */
+	const char *headless;  /* virtual outputs, see headless.c; NULL: what the machine has */
 };
 
 /** What frames cost, summed since the first. */
@@ -125,13 +130,17 @@ struct tiny {
 struct tiny_output {
 	struct tiny *tiny;
 	struct wlr_output *wlr;
+	struct sbx_output *sbx; /* takes the frames to the screen */
 	struct wlr_scene_output *scene_output;
 	struct wlr_scene_rect *floor;
 	struct wlr_box box;    /* in the layout; empty while the output is not there */
 	struct wlr_box usable; /* what bars leave of it */
 	struct wl_list link;
 	struct wl_list layer_surfaces; /* tiny_layer_surface.link */
+	/* From when rendering began to when the frame was shown, summed. */
+	uint64_t begun_ns, age_ns, shown;
 	struct wl_listener frame;
+	struct wl_listener present;
 	struct wl_listener request_state;
 	struct wl_listener destroy;
 };
@@ -238,15 +247,22 @@ void tiny_pointer_drop(struct tiny *tiny, const struct tiny_window *window);
 /** What is under the pointer may have changed though it did not move. */
 void tiny_pointer_refresh(struct tiny *tiny);
 
+/* headless.c */
+
+/** A backend with these outputs ("800x600@60,640x480@60000/1001"). NULL: cannot be had (logged). */
+struct wlr_backend *tiny_headless_create(struct wl_event_loop *loop, const char *outputs);
+
 /* stats.c */
 
+/** CLOCK_MONOTONIC. */
+uint64_t tiny_stats_now_ns(void);
 void tiny_stats_frame_begin(struct tiny_stats *stats);
 /** `drawn`: the frame was committed; one that was not is not counted. */
 void tiny_stats_frame_end(struct tiny_stats *stats, bool drawn);
 /**
- * Write them as lines "name value", the library's counters as "counter.NAME value". Returns false
- * and logs when the file cannot be written.
+ * Write them as lines "name value", the library's counters as "counter.NAME value", what it says of an
+ * output as "output.OUTPUT.NAME value". Returns false and logs when the file cannot be written.
  */
-bool tiny_stats_write(const struct tiny_stats *stats, const char *path);
+bool tiny_stats_write(const struct tiny *tiny, const char *path);
 
 #endif

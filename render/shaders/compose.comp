@@ -6,18 +6,22 @@
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_EXT_nonuniform_qualifier : require
 #extension GL_EXT_samplerless_texture_functions : require
+#extension GL_GOOGLE_include_directive : require
 
 // Layers may be scaled, turned or cut at the texture's edge. Without it every texture layer is PLAIN.
 layout(constant_id = 0) const bool FULL = false;
 // Bilinear filtering by four fetches instead of the sampler.
 layout(constant_id = 1) const bool FETCH_BILINEAR = false;
 
+// Some layers are YCbCr.
+layout(constant_id = 3) const bool YCBCR = false;
+// What all parts have in common: see enum sbx_pipeline_kind.
+layout(constant_id = 4) const bool SINGLE = false;
+layout(constant_id = 5) const bool STACK = false;
+
 // A workgroup draws a tile of 256 pixels, each invocation some of them: pipeline.c says how many.
 layout(local_size_x_id = 2) in;
 const uint PIXELS = 256 / gl_WorkGroupSize.x;
-// What all parts have in common: see enum sbx_pipeline_kind.
-layout(constant_id = 3) const bool SINGLE = false;
-layout(constant_id = 4) const bool STACK = false;
 
 layout(set = 0, binding = 0) uniform texture2D textures[];
 // Clamps to the edge, bilinear, coordinates in texels.
@@ -50,6 +54,7 @@ const uint RECT = 1;
 const uint PLAIN = 2;
 const uint SWAP = 4;
 const uint NEAREST = 8;
+const uint LAYER_YCBCR = 64;
 
 // The part that workgroup `group` belongs to: the last one that begins at or before it.
 uvec4 find_part(uint group) {
@@ -82,18 +87,27 @@ vec4 fetch_bilinear(uint slot, vec2 at, ivec2 last) {
 	return mix(upper, lower, weight.y);
 }
 
+vec4 sample_bilinear(uint slot, vec2 at, ivec2 last) {
+	if (FETCH_BILINEAR) {
+		return fetch_bilinear(slot, at, last);
+	}
+	return textureLod(sampler2D(textures[slot], bilinear), at, 0);
+}
+
+#include "ycbcr.glsl"
+
 vec4 sample_turned(uvec4 head, uvec4 params, vec4 map, ivec2 pixel) {
 	ivec2 local = pixel - ivec2(head.xy);
 	local = (head.w & SWAP) != 0 ? local.yx : local;
 	vec2 at = (vec2(local) + 0.5) * map.xy + map.zw;
 	ivec2 last = ivec2(params.xy);
+	if (YCBCR && (head.w & LAYER_YCBCR) != 0) {
+		return sample_ycbcr(head, params, at);
+	}
 	if ((head.w & NEAREST) != 0) {
 		return texelFetch(textures[head.z], clamp(ivec2(floor(at)), ivec2(0), last), 0);
 	}
-	if (FETCH_BILINEAR) {
-		return fetch_bilinear(head.z, at, last);
-	}
-	return textureLod(sampler2D(textures[head.z], bilinear), at, 0);
+	return sample_bilinear(head.z, at, last);
 }
 
 // What replaces everything below is always the lowest of its stack, over nothing: it blends like the rest.

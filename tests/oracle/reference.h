@@ -27,6 +27,9 @@ enum oracle_mistake {
 	ORACLE_ORDER, /* the last two layers exchanged */
 	ORACLE_HALF_PIXEL, /* samples at pixel corners */
 	ORACLE_BLEND_ALWAYS, /* NONE taken for PREMULTIPLIED */
+	ORACLE_RANGE, /* limited taken for full, full for limited */
+	ORACLE_ENCODING_709, /* BT.709 for BT.601 */
+	ORACLE_CHROMA_MIDDLE, /* wherever it is */
 	ORACLE_MISTAKES,
 };
 

@@ -127,6 +127,7 @@ void window_configure_again(struct surface *surface) {
 struct surface *subsurface_open(struct surface *parent) {
 	struct client *client = parent->client;
 	struct surface *surface = surface_new(client);
+	surface->parent = parent;
 	surface->width = parent->width / 2;
 	surface->height = parent->height / 2;
 	surface->sub = wl_subcompositor_get_subsurface(client->subcompositor, surface->wl,

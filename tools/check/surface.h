@@ -16,6 +16,7 @@ struct surface {
 	struct xdg_surface *xdg;
 	struct xdg_toplevel *toplevel;
 	struct wl_subsurface *sub;
+	struct surface *parent; /**< of a subsurface */
 	int width, height; /**< of the buffers that frame_new() makes */
 	bool configured;
 	bool closed;       /**< the compositor asked the window to close */
