@@ -82,13 +82,26 @@ static void handle_destroy(struct wl_listener *listener, void *data) {
 	}
 }
 
+/* The monitor's own mode for --size WxH@HZ, NULL: it lists none. */
+static struct wlr_output_mode *find_mode(struct wlr_output *output, const struct tiny_options *options) {
+	struct wlr_output_mode *mode;
+	wl_list_for_each(mode, &output->modes, link) {
+		if (mode->width == options->width && mode->height == options->height &&
+				abs(mode->refresh - options->refresh_mhz) < 1000) {
+			return mode;
+		}
+	}
+	return NULL;
+}
+
 static bool switch_on(struct tiny_output *output) {
 	const struct tiny_options *options = &output->tiny->options;
 	struct wlr_output_state state;
 	wlr_output_state_init(&state);
 	wlr_output_state_set_enabled(&state, true);
-	struct wlr_output_mode *mode = wlr_output_preferred_mode(output->wlr);
-	if (mode != NULL && options->refresh_mhz == 0) {
+	struct wlr_output_mode *mode = options->refresh_mhz == 0 ?
+		wlr_output_preferred_mode(output->wlr) : find_mode(output->wlr, options);
+	if (mode != NULL) {
 		wlr_output_state_set_mode(&state, mode);
 	} else if (options->width > 0) {
 		wlr_output_state_set_custom_mode(&state, options->width, options->height,

@@ -8,6 +8,7 @@
 #include "loan/forecast.h"
 #include "loan/pace.h"
 #include "loan/trust.h"
+#include "protocol/manager.h"
 #include "sync/kernel.h"
 #include "trace/counter.h"
 
@@ -855,6 +856,52 @@ static void test_many_edges(void **state) {
 	end(lab, &story);
 }
 
+/* Failures */
+
+static bool has_no_bet(void *data) {
+	const struct sbx_syncobj_manager *manager = data;
+	return wl_list_empty(&manager->deadline.bets);
+}
+
+/* Returns whether the failure asked for has happened. */
+static bool tell_story(struct protocol_lab *lab, unsigned fail_at, int error) {
+	struct story story;
+	struct test_fence fence;
+	struct sbx_syncobj_stats before = protocol_lab_stats(lab);
+	kernel_fake.takes_deadlines = true;
+	begin(lab, &story, SBX_LATCH_DEADLINE);
+	kernel_fake_fail(fail_at, error);
+	int value = commit_pending(lab, &story, &fence);
+	test_output_frame(&story.output);
+	// Whatever failed, it may be shown early or not, as it would have been in time.
+	int shown = test_window_content(&story.window);
+	assert_true(shown == value || shown == value - 1);
+	signal_at_us(lab, &fence, 4000);
+	struct wanted wanted = { &story.window, value };
+	assert_true(test_pump_until(lab->compositor, shows_width, &wanted));
+	// How long it took may have to be asked for again.
+	assert_true(test_pump_until(lab->compositor, has_no_bet, lab->compositor->manager));
+	bool failed = kernel_fake_failed();
+	end(lab, &story);
+	struct sbx_syncobj_stats stats = protocol_lab_stats(lab);
+	assert_int_equal(stats.predictions_broken, 0);
+	assert_true(stats.predicted - before.predicted <= 1);
+	assert_true(shown == value - 1 || stats.predictions_kept - before.predictions_kept == 1);
+	return failed;
+}
+
+static void test_sweep(void **state) {
+	struct protocol_lab *lab = *state;
+	static const int errors[] = { -ENOMEM, -EMFILE, -EIO };
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		unsigned n = 0;
+		while (tell_story(lab, n, errors[i])) {
+			n++;
+		}
+		assert_true(n > 5);
+	}
+}
+
 /* Hints */
 
 static void test_hints(void **state) {
@@ -970,6 +1017,7 @@ int main(int argc, char *argv[]) {
 		PROTOCOL_FAKE("deadline: children together", test_children_together),
 		PROTOCOL_FAKE("deadline: a child that is too late", test_child_too_late),
 		PROTOCOL_FAKE("deadline: many that wait for many", test_many_edges),
+		PROTOCOL_FAKE("deadline: every call fails once", test_sweep),
 		PROTOCOL_FAKE("deadline: hints", test_hints),
 		PROTOCOL_FAKE("deadline: no hints", test_no_hints),
 	};
