@@ -157,6 +157,8 @@ void sbx_batches_destroy(struct sbx_device *device) {
 	if (ring == NULL) {
 		return;
 	}
+	// The queue is idle: the last passes' times are there.
+	collect_times(device);
 	for (unsigned i = 0; i < ring->count; i++) {
 		destroy_batch(ring->slots[i]);
 	}
