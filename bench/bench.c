@@ -42,8 +42,8 @@ static const struct bench_case all_cases[] = {
 
 static const char usage[] =
 	"Usage: signalbox-bench [options]\n"
-	"  --renderers LIST   of signalbox,wlroots-vulkan,wlroots-vulkan-1p,wlroots-gles2,\n"
-	"                     wlroots-pixman\n"
+	"  --renderers LIST   of signalbox,signalbox-traced,wlroots-vulkan,wlroots-vulkan-1p,\n"
+	"                     wlroots-gles2,wlroots-pixman\n"
 	"  --layouts LIST     of small,tiles,windows,blend\n"
 	"  --max-textures N   leave out cases with more\n"
 	"  --budget MS        time for each case and renderer (default 2000)\n"
@@ -165,7 +165,8 @@ static void measure_row(struct bench_row *row, const struct options *options,
 		limits.min_frames = 5;
 	}
 	for (int i = 0; i < worker_count; i++) {
-		if (workers[i].peer->pixels_only && row->what.layout == BENCH_SMALL) {
+		const struct bench_peer *peer = workers[i].peer;
+		if (row->what.layout == BENCH_SMALL ? peer->pixels_only : peer->small_only) {
 			continue;
 		}
 		bench_worker_measure(&workers[i], &row->what, &limits, &row->results[i]);

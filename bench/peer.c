@@ -1,6 +1,7 @@
 #include "peer.h"
 #include <fcntl.h>
 #include <signalbox/renderer.h>
+#include <signalbox/trace.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -45,6 +46,13 @@ static struct wlr_renderer *create_signalbox(const struct bench_nodes *nodes, co
 	return sbx_renderer_create(NULL, &(struct sbx_renderer_options){
 		.drm_node = nodes->render[0] != '\0' ? nodes->render : NULL,
 	});
+}
+
+static struct wlr_renderer *create_signalbox_traced(const struct bench_nodes *nodes,
+		const char **note) {
+	*note = "the same, recording (signalbox/trace.h)";
+	sbx_trace_start(0);
+	return create_signalbox(nodes, note);
 }
 
 static struct wlr_renderer *create_wlroots_vulkan(const struct bench_nodes *nodes,
@@ -92,6 +100,7 @@ static struct wlr_renderer *create_wlroots_pixman(const struct bench_nodes *node
 
 const struct bench_peer bench_peers[] = {
 	{ .name = "signalbox", .create = create_signalbox },
+	{ .name = "signalbox-traced", .create = create_signalbox_traced, .small_only = true },
 	{ .name = "wlroots-vulkan", .create = create_wlroots_vulkan },
 	{
 		.name = "wlroots-vulkan-1p",

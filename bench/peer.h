@@ -31,6 +31,8 @@ struct bench_peer {
 	bool linear;
 	/** Takes part where pixels are measured (not in BENCH_SMALL). */
 	bool pixels_only;
+	/** Takes part in BENCH_SMALL alone. */
+	bool small_only;
 };
 
 /** All of them, ours first; ends with a NULL name. */

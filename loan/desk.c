@@ -3,10 +3,12 @@
 #include "loan/desk.h"
 #include "loan/gate.h"
 #include "loan/loan.h"
+#include "loan/offer.h"
 #include "sync/fd.h"
 #include "sync/kernel.h"
 #include "sync/syncobj.h"
 #include "sync/waiter.h"
+#include "trace/recorder.h"
 
 #define END_WAIT_NS INT64_C(100000000)
 
@@ -51,10 +53,12 @@ void sbx_desk_retry(struct sbx_desk *desk) {
 }
 
 static void release_parts(struct sbx_desk *desk) {
+	sbx_offers_finish(desk);
 	sbx_waiter_pool_destroy(desk->pool);
 	if (desk->timer != NULL) {
 		wl_event_source_remove(desk->timer);
 	}
+	sbx_watch_finish(&desk->watch);
 	sbx_sync_destroy(desk->sync);
 }
 
@@ -62,6 +66,7 @@ int sbx_desk_init(struct sbx_desk *desk, int drm_fd, struct wl_event_loop *loop,
 		const struct sbx_syncobj_limits *limits) {
 	*desk = (struct sbx_desk){ .loop = loop };
 	wl_list_init(&desk->loans);
+	wl_list_init(&desk->offers);
 	wl_list_init(&desk->troubled_gates);
 	int fd = -1;
 	int ret = sbx_fd_dup(drm_fd, &fd);
@@ -72,6 +77,9 @@ int sbx_desk_init(struct sbx_desk *desk, int drm_fd, struct wl_event_loop *loop,
 		ret = -ENOTSUP;
 	}
 	if (ret == 0) {
+		ret = sbx_offers_init(desk);
+	}
+	if (ret == 0) {
 		ret = sbx_waiter_pool_create(desk->sync, loop, &desk->pool);
 	}
 	if (ret == 0) {
@@ -79,12 +87,16 @@ int sbx_desk_init(struct sbx_desk *desk, int drm_fd, struct wl_event_loop *loop,
 		desk->timer = wl_event_loop_add_timer(loop, handle_timer, desk);
 		ret = desk->timer != NULL ? 0 : -ENOMEM;
 	}
+	if (ret == 0) {
+		ret = sbx_watch_init(&desk->watch, desk);
+	}
 	sbx_fd_close(&fd);
 	if (ret < 0) {
 		release_parts(desk);
 		return ret;
 	}
 	sbx_quotas_init(&desk->quotas, limits);
+	sbx_recorder_init();
 	return 0;
 }
 

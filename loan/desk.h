@@ -7,9 +7,11 @@
 
 #include <wayland-server-core.h>
 #include "loan/quota.h"
+#include "loan/watch.h"
 
 struct sbx_sync;
 struct sbx_waiter_pool;
+struct wlr_drm_syncobj_timeline;
 
 enum {
 	/** Between two tries: doubles from the one to the other. */
@@ -25,7 +27,11 @@ struct sbx_desk {
 	int interval_ms; // 0: the timer is not running
 	struct wl_list loans; // sbx_loan.link
 	struct wl_list troubled_gates; // sbx_gate.link
+	/** Of offer.c: all that are left, and the two that loans share. */
+	struct wl_list offers;
+	struct wlr_drm_syncobj_timeline *ready, *never;
 	struct sbx_quotas quotas;
+	struct sbx_watch watch;
 	/** Acquire fences that failed, ever. */
 	uint64_t failed;
 };

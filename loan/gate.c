@@ -3,10 +3,12 @@
 #include "loan/desk.h"
 #include "loan/gate.h"
 #include "sync/fd.h"
+#include "sync/kernel.h"
 #include "sync/sync_file.h"
 #include "sync/waiter.h"
 #include "trace/counter.h"
 #include "trace/log.h"
+#include "trace/recorder.h"
 
 enum gate_event {
 	POINT_MATERIALISED,
@@ -124,6 +126,18 @@ static enum sbx_gate_state next_state(struct sbx_gate *gate, enum gate_event eve
 	return over(gate, event);
 }
 
+/* What is recorded of a state; of the other two, it is what brought them about. */
+static void trace_state(const struct sbx_gate *gate) {
+	static const enum sbx_event_kind kinds[] = {
+		[SBX_GATE_MATERIALISED] = SBX_EVENT_MATERIALISED,
+		[SBX_GATE_SIGNALLED] = SBX_EVENT_SIGNALLED,
+		[SBX_GATE_FAILED] = SBX_EVENT_FAILED,
+	};
+	if (gate->subject != NULL && gate->state != SBX_GATE_WITHDRAWN) {
+		sbx_trace_loan(kinds[gate->state], gate->subject, (uint64_t)gate->over_ns);
+	}
+}
+
 static void handle(struct sbx_gate *gate, enum gate_event event) {
 	enum sbx_gate_state before = gate->state;
 	gate->state = next_state(gate, event);
@@ -131,11 +145,15 @@ static void handle(struct sbx_gate *gate, enum gate_event event) {
 		sbx_log_debug("loan: gate of point %llu: %s -> %s -> %s",
 			(unsigned long long)gate->point.value, state_names[before], event_names[event],
 			state_names[gate->state]);
+		trace_state(gate);
 	}
 	if (gate->state != SBX_GATE_UNMATERIALISED && gate->state != SBX_GATE_MATERIALISED) {
 		drop_everything(gate);
 	}
-	gate->desk->failed += event == FENCE_FAILED;
+	if (event == FENCE_FAILED) {
+		gate->desk->failed++;
+		sbx_count(SBX_COUNT_FAILED, 1);
+	}
 }
 
 /* Nothing may be touched after notify(): it may be the end of the gate. */
@@ -144,12 +162,24 @@ static void tell(struct sbx_gate *gate, enum gate_event event) {
 	gate->notify(gate);
 }
 
+/* Some fences do not say when they signalled, or say what cannot be. */
+static int64_t time_of(const struct sbx_fence_info *info) {
+	int64_t now_ns = sbx_kernel_now_ns();
+	return info->timestamp_ns > 0 && info->timestamp_ns < (uint64_t)now_ns ?
+		(int64_t)info->timestamp_ns : now_ns;
+}
+
 /* Returns what sbx_fence_status() says: 0: it is pending, negative: nothing is known. */
 static int look_at_fence(struct sbx_gate *gate) {
-	int error = 0;
-	int status = sbx_fence_status(gate->fence_fd, &error);
+	struct sbx_fence_info info;
+	int ret = sbx_fence_info(gate->fence_fd, &info);
+	if (ret < 0) {
+		return ret;
+	}
+	int status = info.status;
 	if (status > 0) {
-		tell(gate, error < 0 ? FENCE_FAILED : FENCE_SIGNALLED);
+		gate->over_ns = time_of(&info);
+		tell(gate, info.error < 0 ? FENCE_FAILED : FENCE_SIGNALLED);
 	}
 	return status;
 }
@@ -170,6 +200,7 @@ static void handle_signalled(void *data, int status) {
 	if (status < 0) {
 		be_troubled(gate);
 	} else {
+		gate->over_ns = sbx_kernel_now_ns();
 		tell(gate, POINT_SIGNALLED);
 	}
 }
@@ -251,6 +282,7 @@ void sbx_gate_open(struct sbx_gate *gate, struct sbx_desk *desk, struct sbx_poin
 		.desk = desk,
 		.point = point,
 		.fence_fd = -1,
+		.subject = gate->subject,
 		.notify = notify,
 	};
 	wl_list_init(&gate->link);
@@ -285,6 +317,7 @@ static void retry_point(struct sbx_gate *gate) {
 	}
 	step(gate, state);
 	if (gate->state != SBX_GATE_UNMATERIALISED) {
+		gate->over_ns = gate->state == SBX_GATE_SIGNALLED ? sbx_kernel_now_ns() : 0;
 		gate->notify(gate);
 	}
 }

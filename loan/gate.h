@@ -24,6 +24,7 @@
 #include "sync/point.h"
 
 struct sbx_desk;
+struct sbx_subject;
 struct sbx_wait;
 
 enum sbx_gate_state {
@@ -40,9 +41,16 @@ struct sbx_gate {
 	enum sbx_gate_state state;
 	/** The cached fence, while MATERIALISED. */
 	int fence_fd;
+	/**
+	 * SIGNALLED or FAILED after it was opened: when, CLOCK_MONOTONIC. The kernel's word where there is
+	 * a fence, else when we heard of it. 0: it was over when it was opened, or is not.
+	 */
+	int64_t over_ns;
 	struct wl_event_source *source;
 	struct sbx_wait *wait;
 	struct wl_list link; // sbx_desk.troubled_gates
+	/** For the recording; set before the gate is opened, outlives it. NULL: it is not recorded. */
+	const struct sbx_subject *subject;
 	/** The state has changed, by itself, to MATERIALISED, SIGNALLED or FAILED. */
 	void (*notify)(struct sbx_gate *gate);
 };

@@ -2,15 +2,19 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wlr/render/drm_syncobj.h>
 #include <wlr/types/wlr_buffer.h>
 #include "loan/desk.h"
 #include "loan/loan.h"
 #include "loan/reader.h"
 #include "loan/timeline.h"
+#include "loan/watch.h"
 #include "sync/fd.h"
 #include "sync/kernel.h"
 #include "sync/sync_file.h"
+#include "trace/counter.h"
 #include "trace/log.h"
+#include "trace/recorder.h"
 
 /** The loans of one wlr_buffer. There as long as there is one that is not ENDING. */
 struct sbx_loan_book {
@@ -167,8 +171,10 @@ static void destroy(struct sbx_loan *loan) {
 		sbx_reader_unref(loan->readers[i]);
 	}
 	free(loan->readers);
+	wlr_drm_syncobj_timeline_unref(loan->offer);
 	leave_book(loan);
 	wl_list_remove(&loan->link);
+	sbx_count(SBX_COUNT_LOANS, -1);
 	sbx_quota_give(loan->release->quota, SBX_QUOTA_POINTS);
 	sbx_client_timeline_unref(loan->acquire);
 	sbx_client_timeline_unref(loan->release);
@@ -185,6 +191,12 @@ static void forget_done_readers(struct sbx_loan *loan) {
 		}
 	}
 	loan->reader_count = kept;
+}
+
+static void look_at_promises(struct sbx_loan *loan) {
+	for (size_t i = 0; i < loan->reader_count; i++) {
+		sbx_reader_look(loan->readers[i]);
+	}
 }
 
 /* *fence (the caller's) is done when all readers are. -EAGAIN: there is none for one of them yet. */
@@ -228,6 +240,7 @@ static void log_trouble(struct sbx_loan *loan, int error) {
 
 /* Returns whether the loan has ended, and then it is gone. */
 static bool try_to_end(struct sbx_loan *loan) {
+	look_at_promises(loan);
 	int ret = hand_back(loan);
 	if (ret == -ENODEV || ret == -EBADF) {
 		// The device has been removed, and with it everybody who could wait for the point.
@@ -237,6 +250,7 @@ static bool try_to_end(struct sbx_loan *loan) {
 		log_trouble(loan, ret);
 		return false;
 	}
+	sbx_trace_loan(SBX_EVENT_RELEASED, &loan->subject, loan->reader_count);
 	if (loan->release->released < loan->release_value) {
 		loan->release->released = loan->release_value;
 	}
@@ -248,6 +262,7 @@ static void end(struct sbx_loan *loan) {
 	loan->state = SBX_LOAN_ENDING;
 	leave_book(loan);
 	if (!try_to_end(loan)) {
+		sbx_watch_loan(loan);
 		sbx_desk_retry(loan->desk);
 	}
 }
@@ -263,12 +278,15 @@ static void handle_held(struct sbx_loan *loan, enum loan_event event) {
 	switch (event) {
 	case LATCH:
 		loan->state = SBX_LOAN_CURRENT;
+		sbx_trace_loan(SBX_EVENT_LATCHED, &loan->subject, 0);
 		if (loan->book != NULL) {
 			look_at_all(loan->book);
 		}
 		return;
 	case DROP:
 		sbx_gate_withdraw(&loan->gate);
+		sbx_trace_loan(SBX_EVENT_REPLACED, &loan->subject, 0);
+		loan->since_ns = 0;
 		end(loan);
 		return;
 	case LOOK:
@@ -280,7 +298,10 @@ static void handle_held(struct sbx_loan *loan, enum loan_event event) {
 static void look(struct sbx_loan *loan) {
 	if (!is_held_by_others(loan)) {
 		end(loan);
-	} else if (must_keep_looking(loan)) {
+		return;
+	}
+	sbx_watch_loan(loan);
+	if (must_keep_looking(loan)) {
 		sbx_desk_retry(loan->desk);
 	}
 }
@@ -288,8 +309,14 @@ static void look(struct sbx_loan *loan) {
 static void handle_current(struct sbx_loan *loan, enum loan_event event) {
 	switch (event) {
 	case DROP:
-		sbx_gate_withdraw(&loan->gate);
+		// Whoever holds the buffer still (a snapshot) has to wait for its fence; nobody else cares.
+		loan->notify = NULL;
+		if (loan->gate.state != SBX_GATE_MATERIALISED) {
+			sbx_gate_withdraw(&loan->gate);
+		}
 		loan->state = SBX_LOAN_REPLACED;
+		sbx_trace_loan(SBX_EVENT_REPLACED, &loan->subject, 0);
+		loan->since_ns = 0;
 		look(loan);
 		return;
 	case LATCH:
@@ -349,7 +376,26 @@ static void handle(struct sbx_loan *loan, enum loan_event event) {
 
 static void handle_gate(struct sbx_gate *gate) {
 	struct sbx_loan *loan = wl_container_of(gate, loan, gate);
-	loan->notify(loan, loan->data);
+	if (loan->notify != NULL) {
+		loan->notify(loan, loan->data);
+	}
+}
+
+static void introduce(struct sbx_loan *loan, const struct sbx_loan_terms *terms) {
+	static uint64_t last_number;
+	loan->subject = (struct sbx_subject){
+		.loan = ++last_number,
+		.pid = terms->release->quota->pid,
+		.surface = terms->surface_id,
+		.acquire_timeline = terms->acquire->id,
+		.release_timeline = terms->release->id,
+		.acquire_point = terms->acquire_value,
+		.release_point = terms->release_value,
+	};
+	loan->gate.subject = &loan->subject;
+	sbx_count(SBX_COUNT_LOANS, 1);
+	sbx_count(SBX_COUNT_COMMITS, 1);
+	sbx_trace_loan(SBX_EVENT_COMMITTED, &loan->subject, 0);
 }
 
 int sbx_loan_open(struct sbx_desk *desk, const struct sbx_loan_terms *terms, struct sbx_loan **out) {
@@ -376,8 +422,12 @@ int sbx_loan_open(struct sbx_desk *desk, const struct sbx_loan_terms *terms, str
 	loan->data = terms->data;
 	wl_list_insert(desk->loans.prev, &loan->link);
 	wl_list_insert(book->loans.prev, &loan->book_link);
+	introduce(loan, terms);
 	sbx_gate_open(&loan->gate, desk, sbx_client_timeline_point(loan->acquire, loan->acquire_value),
 		handle_gate);
+	if (loan->gate.state != SBX_GATE_SIGNALLED) {
+		sbx_watch_loan(loan);
+	}
 	look_at_all(book);
 	*out = loan;
 	return 0;
@@ -387,8 +437,18 @@ void sbx_loan_latch(struct sbx_loan *loan) {
 	handle(loan, LATCH);
 }
 
+void sbx_loan_give_up(struct sbx_loan *loan, enum sbx_event_kind why) {
+	sbx_count(why == SBX_EVENT_SUPERSEDED ? SBX_COUNT_SUPERSEDED : SBX_COUNT_FORCED, 1);
+	sbx_trace_loan(why, &loan->subject, 0);
+	sbx_gate_withdraw(&loan->gate);
+}
+
 void sbx_loan_drop(struct sbx_loan *loan) {
 	handle(loan, DROP);
+}
+
+struct wlr_buffer *sbx_loan_get_buffer(const struct sbx_loan *loan) {
+	return loan->book != NULL ? loan->book->buffer : NULL;
 }
 
 void sbx_loan_retry(struct sbx_loan *loan) {
@@ -398,6 +458,8 @@ void sbx_loan_retry(struct sbx_loan *loan) {
 }
 
 void sbx_loan_end_now(struct sbx_loan *loan, int64_t deadline_ns) {
+	sbx_count(SBX_COUNT_FORCED, 1);
+	sbx_trace_loan(SBX_EVENT_FORCED, &loan->subject, 0);
 	if (loan->state != SBX_LOAN_ENDING) {
 		loan->state = SBX_LOAN_ENDING;
 		leave_book(loan);
@@ -421,10 +483,62 @@ void sbx_loan_end_now(struct sbx_loan *loan, int64_t deadline_ns) {
 	}
 }
 
+size_t sbx_loan_count_locks(const struct sbx_loan *loan) {
+	size_t held = 0;
+	const struct sbx_loan *other;
+	if (loan->book == NULL) {
+		return 0;
+	}
+	wl_list_for_each(other, &loan->book->loans, book_link) {
+		held += other->state == SBX_LOAN_HELD;
+	}
+	return loan->book->buffer->n_locks - held;
+}
+
+/* The recording */
+
+void sbx_buffer_trace_read(const struct wlr_buffer *buffer, uint64_t pass) {
+	const struct sbx_loan_book *book = find_book(buffer);
+	struct sbx_loan *loan;
+	if (book == NULL) {
+		return;
+	}
+	wl_list_for_each(loan, &book->loans, book_link) {
+		if (loan->state != SBX_LOAN_HELD && loan->traced_pass != pass) {
+			loan->traced_pass = pass;
+			sbx_trace_loan(SBX_EVENT_READ, &loan->subject, pass);
+		}
+	}
+}
+
+const struct sbx_subject *sbx_buffer_get_subject(const struct wlr_buffer *buffer) {
+	const struct sbx_loan_book *book = find_book(buffer);
+	const struct sbx_loan *loan;
+	if (book == NULL) {
+		return NULL;
+	}
+	wl_list_for_each_reverse(loan, &book->loans, book_link) {
+		if (loan->state != SBX_LOAN_HELD) {
+			return &loan->subject;
+		}
+	}
+	return NULL;
+}
+
+/* Enough of the address to tell buffers apart that live at the same time, and not all of it. */
+uint64_t sbx_buffer_trace_id(const struct wlr_buffer *buffer) {
+	uint32_t part = (uint32_t)((uintptr_t)buffer >> 4);
+	return part != 0 ? part : 1;
+}
+
 /* Readers */
 
 bool sbx_buffer_is_on_loan(const struct wlr_buffer *buffer) {
 	return find_book(buffer) != NULL;
+}
+
+static bool is_read(const struct sbx_loan *loan) {
+	return loan->state == SBX_LOAN_CURRENT || loan->state == SBX_LOAN_REPLACED;
 }
 
 int sbx_buffer_get_acquire_fence(const struct wlr_buffer *buffer, int *fence) {
@@ -435,7 +549,7 @@ int sbx_buffer_get_acquire_fence(const struct wlr_buffer *buffer, int *fence) {
 	}
 	const struct sbx_loan *loan;
 	wl_list_for_each_reverse(loan, &book->loans, book_link) {
-		if (loan->state != SBX_LOAN_CURRENT || loan->gate.state == SBX_GATE_SIGNALLED) {
+		if (!is_read(loan) || loan->gate.state == SBX_GATE_SIGNALLED) {
 			continue;
 		}
 		// Two surfaces showing one buffer under two pending fences: the younger is enough in practice,
@@ -472,10 +586,6 @@ static void add_reader(struct sbx_loan *loan, struct sbx_reader *reader) {
 		}
 	}
 	loan->readers[loan->reader_count++] = reader;
-}
-
-static bool is_read(const struct sbx_loan *loan) {
-	return loan->state == SBX_LOAN_CURRENT || loan->state == SBX_LOAN_REPLACED;
 }
 
 bool sbx_buffer_add_reader(struct wlr_buffer *buffer, struct sbx_reader *reader) {

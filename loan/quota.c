@@ -1,10 +1,13 @@
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include "loan/quota.h"
 #include "sync/fd.h"
 #include "trace/log.h"
+#include "trace/recorder.h"
 
 static const struct sbx_syncobj_limits defaults = {
 	.timelines = SBX_SYNCOBJ_DEFAULT_TIMELINES,
@@ -74,6 +77,23 @@ static void handle_client_destroy(struct wl_listener *listener, void *data) {
 	forget_client(quota);
 }
 
+/* As the kernel has it: up to 15 bytes, chosen by the process. */
+static void learn_name(struct sbx_quota *quota) {
+	char path[64];
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)quota->pid);
+	FILE *file = fopen(path, "re");
+	if (file == NULL || fgets(quota->name, sizeof(quota->name), file) == NULL) {
+		strcpy(quota->name, "?");
+	}
+	if (file != NULL) {
+		fclose(file);
+	}
+	for (char *c = quota->name; *c != '\0'; c++) {
+		*c = *c == '\n' ? '\0' : *c < ' ' || *c == 0x7f ? '?' : *c;
+	}
+	sbx_recorder_name_client(quota->pid, quota->name);
+}
+
 static struct sbx_quota *create(struct sbx_quotas *quotas, struct wl_client *client) {
 	struct sbx_quota *quota = calloc(1, sizeof(*quota));
 	if (quota == NULL) {
@@ -82,6 +102,8 @@ static struct sbx_quota *create(struct sbx_quotas *quotas, struct wl_client *cli
 	quota->quotas = quotas;
 	quota->client = client;
 	quota->references = 1; // the client's
+	wl_client_get_credentials(client, &quota->pid, NULL, NULL);
+	learn_name(quota);
 	wl_list_insert(&quotas->clients, &quota->link);
 	quota->client_leave.notify = handle_client_leave;
 	wl_client_add_destroy_listener(client, &quota->client_leave);

@@ -12,7 +12,10 @@
 #include <signalbox/syncobj.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <wayland-server-core.h>
+#include "loan/trust.h"
+#include "trace/stall.h"
 
 enum sbx_quota_kind {
 	/** Kernel handles of the client's timelines. */
@@ -37,11 +40,17 @@ struct sbx_quota {
 	struct wl_list link;
 	/** NULL once it has disconnected. */
 	struct wl_client *client;
+	/** For messages: its process, and what that is called ("?": unknown). */
+	pid_t pid;
+	char name[32];
+	struct sbx_stall_limit stalls;
 	/** It is being disconnected: its objects go now, in whatever order. */
 	bool leaving;
 	struct wl_listener client_leave, client_destroy;
 	unsigned references;
 	uint32_t used[SBX_QUOTA_KINDS];
+	/** Whether its GPU work keeps to what is expected of it. */
+	struct sbx_trust trust;
 };
 
 /** A limit of 0 becomes the default. */

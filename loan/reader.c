@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include "loan/promise.h"
 #include "loan/reader.h"
 #include "sync/fd.h"
 #include "sync/sync_file.h"
@@ -36,6 +37,26 @@ struct sbx_reader *sbx_reader_create_open(const void *queue, uint64_t value) {
 	return create(queue, value, true);
 }
 
+struct sbx_reader *sbx_reader_create_promised(struct sbx_promise **promise, uint64_t value) {
+	struct sbx_reader *reader = create(sbx_promise_get_order(*promise), value, true);
+	if (reader != NULL) {
+		reader->promise = *promise;
+		*promise = NULL;
+	}
+	return reader;
+}
+
+void sbx_reader_look(struct sbx_reader *reader) {
+	if (reader->promise != NULL && sbx_promise_look(reader->promise, &reader->fd) == 0) {
+		if (reader->fd >= 0) {
+			sbx_count(SBX_COUNT_FDS, 1);
+		}
+		sbx_promise_destroy(reader->promise);
+		reader->promise = NULL;
+		reader->open = false;
+	}
+}
+
 void sbx_reader_close(struct sbx_reader *reader) {
 	reader->open = false;
 }
@@ -50,10 +71,12 @@ void sbx_reader_unref(struct sbx_reader *reader) {
 		return;
 	}
 	close_fence(reader);
+	sbx_promise_destroy(reader->promise);
 	free(reader);
 }
 
 bool sbx_reader_is_done(struct sbx_reader *reader) {
+	sbx_reader_look(reader);
 	if (!reader->open && reader->fd >= 0 && sbx_fence_wait(reader->fd, 0) == 0) {
 		close_fence(reader);
 	}

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct sbx_promise;
+
 struct sbx_reader {
 	unsigned references;
 	/** Readers of one queue are done in the order of their values; NULL: of no queue. */
@@ -17,6 +19,8 @@ struct sbx_reader {
 	uint64_t value;
 	/** Whether it is not known yet which fence says when it is done. */
 	bool open;
+	/** What will tell, while it is open; NULL: sbx_reader_close(). */
+	struct sbx_promise *promise;
 	/** Signals when it is done; -1: it is, unless it is open. */
 	int fd;
 };
@@ -35,6 +39,14 @@ struct sbx_reader *sbx_reader_create(const void *queue, uint64_t value, int *don
  * stay open. NULL: out of memory.
  */
 struct sbx_reader *sbx_reader_create_open(const void *queue, uint64_t value);
+
+/**
+ * *promise (consumed) says when the work is done. NULL: out of memory, *promise is as it was.
+ */
+struct sbx_reader *sbx_reader_create_promised(struct sbx_promise **promise, uint64_t value);
+
+/** Ask the promise, if it has one, once nobody holds the buffer any more. Never waits. */
+void sbx_reader_look(struct sbx_reader *reader);
 
 /** An open reader is done. */
 void sbx_reader_close(struct sbx_reader *reader);

@@ -6,12 +6,17 @@
 #include <wlr/types/wlr_xdg_shell.h>
 #include <wlr/util/transform.h>
 #include "loan/loan.h"
+#include "loan/offer.h"
+#include "loan/pace.h"
 #include "loan/quota.h"
 #include "loan/timeline.h"
+#include "protocol/keep.h"
 #include "protocol/latch.h"
 #include "protocol/manager.h"
 #include "protocol/surface.h"
+#include "sync/kernel.h"
 #include "sync/syncobj.h"
+#include "trace/counter.h"
 #include "trace/log.h"
 
 /** One commit that is held back. */
@@ -25,6 +30,11 @@ struct hold {
 	enum sbx_latch_policy policy;
 	/** For the acquire point. */
 	bool waits;
+	int64_t committed_ns;
+	struct wl_list deadline_link; // sbx_deadline.holds, under the policy DEADLINE
+	/** What the question of this serial has found out; see is_expected(). */
+	uint64_t asked, taken;
+	bool expected;
 	/** Its fence has failed: the content is not to be shown. */
 	bool failed;
 	/** Edges where this is the parent, and where it is the child. */
@@ -38,12 +48,14 @@ struct edge {
 	struct wl_list child_link; // child->parents
 };
 
-static bool is_ready_by(enum sbx_latch_policy policy, const struct sbx_loan *loan) {
+/* Content that is not signalled may be shown only if wlroots can be given something to wait for. */
+static bool is_ready_by(enum sbx_latch_policy policy, struct sbx_loan *loan) {
 	switch (policy) {
 	case SBX_LATCH_SIGNALLED:
+	case SBX_LATCH_DEADLINE: // earlier only by sbx_latch_ask()
 		return loan->gate.state == SBX_GATE_SIGNALLED;
 	case SBX_LATCH_MATERIALISED:
-		return loan->gate.state == SBX_GATE_SIGNALLED || loan->gate.state == SBX_GATE_MATERIALISED;
+		return sbx_loan_make_offer(loan);
 	}
 	return false;
 }
@@ -94,15 +106,17 @@ static void stop_watching_role(struct sbx_latch *latch) {
 /* The lock stays. */
 static void hold_destroy(struct hold *hold) {
 	struct sbx_latch *latch = hold->latch;
-	if (hold->loan != NULL) {
+	if (hold->loan != NULL && hold->loan->data == hold) {
 		hold->loan->data = NULL;
 	}
 	forget_children(hold);
 	tell_parents(hold);
 	wl_list_remove(&hold->link);
+	wl_list_remove(&hold->deadline_link);
 	wl_list_remove(&hold->ready_link);
 	sbx_quota_give(latch->quota, SBX_QUOTA_HELD_COMMITS);
 	latch->manager->held_commits--;
+	sbx_count(SBX_COUNT_HELD, -1);
 	free(hold);
 	if (wl_list_empty(&latch->holds)) {
 		stop_watching_role(latch);
@@ -141,9 +155,10 @@ static void settle(struct sbx_syncobj_manager *manager) {
 }
 
 /* It will not be seen: nobody needs to wait for it. */
-static void give_up_waiting(struct hold *hold) {
+static void give_up_waiting(struct hold *hold, enum sbx_event_kind why) {
 	if (hold->loan != NULL && hold->waits) {
-		sbx_gate_withdraw(&hold->loan->gate);
+		sbx_deadline_learn_least(hold->latch, hold->committed_ns);
+		sbx_loan_give_up(hold->loan, why);
 		hold->latch->manager->superseded++;
 	}
 	hold->waits = hold->failed = false;
@@ -155,7 +170,7 @@ static void give_up_waiting(struct hold *hold) {
 static void end_holds(struct sbx_latch *latch) {
 	struct hold *hold, *next;
 	wl_list_for_each_safe(hold, next, &latch->holds, link) {
-		give_up_waiting(hold);
+		give_up_waiting(hold, SBX_EVENT_FORCED);
 	}
 	settle(latch->manager);
 }
@@ -175,7 +190,7 @@ static void supersede(struct sbx_latch *latch, struct wl_list *end) {
 	}
 	for (link = latch->holds.next; link != end; link = link->next) {
 		hold = wl_container_of(link, hold, link);
-		give_up_waiting(hold);
+		give_up_waiting(hold, SBX_EVENT_SUPERSEDED);
 	}
 }
 
@@ -207,6 +222,18 @@ static void watch_role(struct sbx_latch *latch) {
 	}
 }
 
+/* What they commit from now on is not for the commit that is held, with or without points. */
+static void make_children_listen(struct sbx_latch *latch) {
+	struct wlr_surface_state *current = &latch->surface->current;
+	struct wlr_subsurface *subsurface;
+	wl_list_for_each(subsurface, &current->subsurfaces_below, current.link) {
+		sbx_latch_get(latch->manager, subsurface->surface);
+	}
+	wl_list_for_each(subsurface, &current->subsurfaces_above, current.link) {
+		sbx_latch_get(latch->manager, subsurface->surface);
+	}
+}
+
 /* Hold the pending state. NULL: it was rejected. */
 static struct hold *hold_create(struct sbx_latch *latch) {
 	struct wlr_surface *surface = latch->surface;
@@ -227,6 +254,7 @@ static struct hold *hold_create(struct sbx_latch *latch) {
 	}
 	hold->latch = latch;
 	wl_list_init(&hold->ready_link);
+	wl_list_init(&hold->deadline_link);
 	wl_list_init(&hold->children);
 	wl_list_init(&hold->parents);
 	if (wl_list_empty(&latch->holds)) {
@@ -234,7 +262,9 @@ static struct hold *hold_create(struct sbx_latch *latch) {
 	}
 	wl_list_insert(latch->holds.prev, &hold->link);
 	latch->manager->held_commits++;
+	sbx_count(SBX_COUNT_HELD, 1);
 	hold->seq = wlr_surface_lock_pending(surface);
+	make_children_listen(latch);
 	return hold;
 }
 
@@ -322,6 +352,12 @@ static void check_conflict(const struct hold *hold) {
 	}
 }
 
+static void want_to_be_asked(const struct hold *hold) {
+	if (hold->policy == SBX_LATCH_DEADLINE && hold->waits) {
+		sbx_deadline_want(hold->latch, hold->loan, hold->committed_ns);
+	}
+}
+
 static void handle_gate(struct sbx_loan *loan, void *data) {
 	struct hold *hold = data;
 	if (hold == NULL || !hold->waits) {
@@ -332,7 +368,13 @@ static void handle_gate(struct sbx_loan *loan, void *data) {
 	if (loan->gate.state == SBX_GATE_FAILED) {
 		log_failure(hold);
 		hold->failed = true;
-	} else if (!is_ready_by(hold->policy, loan)) {
+	} else if (loan->gate.state == SBX_GATE_SIGNALLED) {
+		sbx_deadline_learn(latch, loan, hold->committed_ns);
+	} else {
+		sbx_deadline_hint(latch, loan);
+	}
+	if (!hold->failed && !is_ready_by(hold->policy, loan)) {
+		want_to_be_asked(hold);
 		return;
 	}
 	hold->waits = false;
@@ -405,22 +447,162 @@ static void make_ancestors_listen(struct sbx_latch *latch) {
 	}
 }
 
+/* The last moment for rendering */
+
+struct moment {
+	const struct sbx_pace *pace;
+	uint64_t serial;
+	int64_t now_ns;
+};
+
+/* The surface whose outputs count; a child that was never shown is where its parent is. */
+static const struct wlr_surface *shown_surface(const struct hold *hold) {
+	while (wl_list_empty(&hold->latch->surface->current_outputs) && !wl_list_empty(&hold->parents)) {
+		const struct edge *edge = wl_container_of(hold->parents.next, edge, child_link);
+		hold = edge->parent;
+	}
+	return hold->latch->surface;
+}
+
+static bool is_shown_on(const struct hold *hold, const struct sbx_pace *pace) {
+	const struct wlr_surface_output *place;
+	wl_list_for_each(place, &shown_surface(hold)->current_outputs, link) {
+		if (place->output == pace->output) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Whether `earlier` need not become ready if `hold` is, since it will not be seen; as supersede(). */
+static bool is_covered(const struct hold *earlier, const struct hold *hold) {
+	return hold->loan != NULL && !hold->failed && wl_list_empty(&earlier->parents) &&
+		wl_list_empty(&earlier->children);
+}
+
+static bool is_expected(struct hold *hold, const struct moment *moment);
+
+static bool is_itself_expected(struct hold *hold, const struct moment *moment) {
+	int64_t need_ns;
+	return !hold->waits || (hold->policy == SBX_LATCH_DEADLINE &&
+		sbx_deadline_get_need(shown_surface(hold), moment->now_ns, &need_ns) &&
+		sbx_deadline_expects(hold->latch, hold->loan, hold->committed_ns, moment->now_ns, need_ns) &&
+		sbx_loan_make_offer(hold->loan));
+}
+
+/* What is before it in line is superseded, or has to be expected, too. */
+static bool are_others_expected(struct hold *hold, const struct moment *moment) {
+	const struct edge *edge;
+	wl_list_for_each(edge, &hold->children, parent_link) {
+		if (!is_expected(edge->child, moment)) {
+			return false;
+		}
+	}
+	struct hold *earlier;
+	wl_list_for_each(earlier, &hold->latch->holds, link) {
+		if (earlier == hold) {
+			break;
+		}
+		if (!is_covered(earlier, hold) && !is_expected(earlier, moment)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Whether it can be applied now with all that has to be applied with it. Each hold is looked at once. */
+static bool is_expected(struct hold *hold, const struct moment *moment) {
+	if (hold->asked != moment->serial) {
+		hold->asked = moment->serial;
+		hold->expected = is_itself_expected(hold, moment) && are_others_expected(hold, moment);
+	}
+	return hold->expected;
+}
+
+static void take(struct hold *hold, const struct moment *moment) {
+	if (hold->taken == moment->serial) {
+		return;
+	}
+	hold->taken = moment->serial;
+	int64_t need_ns;
+	if (hold->waits && sbx_deadline_get_need(shown_surface(hold), moment->now_ns, &need_ns)) {
+		hold->waits = false;
+		sbx_deadline_bet(hold->latch, hold->loan, hold->committed_ns, need_ns);
+	}
+	struct edge *edge;
+	wl_list_for_each(edge, &hold->children, parent_link) {
+		take(edge->child, moment);
+	}
+	struct hold *earlier;
+	wl_list_for_each(earlier, &hold->latch->holds, link) {
+		if (earlier == hold) {
+			break;
+		}
+		if (is_covered(earlier, hold)) {
+			give_up_waiting(earlier, SBX_EVENT_SUPERSEDED);
+		} else {
+			take(earlier, moment);
+		}
+	}
+	consider(hold);
+}
+
+/* The hold that nothing else waits for; NULL: it belongs to a commit of the parent that has not come yet. */
+static struct hold *find_root(struct hold *hold) {
+	while (!wl_list_empty(&hold->parents)) {
+		struct edge *edge = wl_container_of(hold->parents.next, edge, child_link);
+		hold = edge->parent;
+	}
+	return is_synchronised(wlr_subsurface_try_from_wlr_surface(hold->latch->surface)) ? NULL : hold;
+}
+
+void sbx_latch_ask(struct sbx_syncobj_manager *manager, struct sbx_pace *pace) {
+	struct sbx_deadline *deadline = &manager->deadline;
+	const struct moment moment = {
+		.pace = pace,
+		.serial = ++deadline->serial,
+		.now_ns = sbx_kernel_now_ns(),
+	};
+	struct hold *hold;
+	// The newest first: it supersedes what is older.
+	wl_list_for_each_reverse(hold, &deadline->holds, deadline_link) {
+		struct hold *root = hold->waits && is_shown_on(hold, pace) ? find_root(hold) : NULL;
+		if (root != NULL && is_expected(root, &moment)) {
+			take(root, &moment);
+		}
+	}
+	wl_list_for_each(hold, &deadline->holds, deadline_link) {
+		want_to_be_asked(hold);
+	}
+	settle(manager);
+}
+
 /* Commit */
 
 static void drop_loan(struct sbx_latch_state *state) {
 	struct sbx_loan *loan = state->loan;
 	*state = (struct sbx_latch_state){0};
 	if (loan != NULL) {
+		sbx_deadline_forget(loan);
 		sbx_loan_drop(loan);
 	}
+}
+
+static enum sbx_latch_policy policy_of(const struct sbx_latch *latch) {
+	if (!latch->manager->asked) {
+		return SBX_LATCH_SIGNALLED;
+	}
+	return latch->policy >= 0 ? (enum sbx_latch_policy)latch->policy : latch->manager->options.policy;
 }
 
 /* 0, or -errno: then the commit was rejected. */
 static int open_loan(struct sbx_latch *latch, struct sbx_loan_terms *terms) {
 	struct wlr_surface *surface = latch->surface;
 	terms->buffer = surface->pending.buffer;
+	terms->surface_id = wl_resource_get_id(surface->resource);
 	terms->notify = handle_gate;
 	int ret = sbx_loan_open(&latch->manager->desk, terms, &latch->pending.loan);
+	latch->pending.policy = policy_of(latch);
 	sbx_client_timeline_unref(terms->acquire);
 	sbx_client_timeline_unref(terms->release);
 	struct wl_resource *display = wl_client_get_object(wl_resource_get_client(surface->resource), 1);
@@ -435,23 +617,24 @@ static int open_loan(struct sbx_latch *latch, struct sbx_loan_terms *terms) {
 	return ret;
 }
 
-static enum sbx_latch_policy policy_of(const struct sbx_latch *latch) {
-	return latch->policy >= 0 ? (enum sbx_latch_policy)latch->policy : latch->manager->options.policy;
-}
-
 /* Hold the pending state if its content is not ready. Returns whether it was held. */
 static struct hold *hold_for_loan(struct sbx_latch *latch) {
 	struct sbx_loan *loan = latch->pending.loan;
-	if (loan == NULL || is_ready_by(policy_of(latch), loan)) {
+	if (loan == NULL || is_ready_by(latch->pending.policy, loan)) {
 		return NULL;
 	}
 	struct hold *hold = hold_create(latch);
 	if (hold != NULL) {
 		hold->loan = loan;
-		hold->policy = policy_of(latch);
+		hold->policy = latch->pending.policy;
 		hold->waits = true;
+		hold->committed_ns = sbx_kernel_now_ns();
+		if (hold->policy == SBX_LATCH_DEADLINE) {
+			wl_list_insert(latch->manager->deadline.holds.prev, &hold->deadline_link);
+		}
 		loan->data = hold;
 		make_ancestors_listen(latch);
+		want_to_be_asked(hold);
 	}
 	return hold;
 }
@@ -469,6 +652,15 @@ static void hold_if_needed(struct sbx_latch *latch) {
 	}
 }
 
+/* How far it is when it arrives. */
+static void note_gate(struct sbx_latch *latch, const struct sbx_loan *loan) {
+	if (loan->gate.state == SBX_GATE_SIGNALLED) {
+		sbx_deadline_learn(latch, loan, 0);
+	} else {
+		sbx_deadline_hint(latch, loan);
+	}
+}
+
 static void handle_client_commit(struct wl_listener *listener, void *data) {
 	struct sbx_latch *latch = wl_container_of(listener, latch, client_commit);
 	struct wlr_surface *surface = latch->surface;
@@ -478,12 +670,16 @@ static void handle_client_commit(struct wl_listener *listener, void *data) {
 	if (points == SBX_POINTS_WRONG) {
 		return;
 	}
+	sbx_keep_commit(latch);
 	drop_loan(&latch->pending);
 	latch->pending.attached = surface->pending.committed & WLR_SURFACE_STATE_BUFFER;
 	if (latch->pending.attached && surface->pending.buffer == NULL) {
 		// Applied now, with all that was held: it waits for no child, either.
 		end_holds(latch);
-	} else if (points == SBX_POINTS_NONE || open_loan(latch, &terms) == 0) {
+	} else if (points == SBX_POINTS_NONE) {
+		hold_if_needed(latch);
+	} else if (open_loan(latch, &terms) == 0) {
+		note_gate(latch, latch->pending.loan);
 		hold_if_needed(latch);
 	}
 }
@@ -505,8 +701,10 @@ static void handle_commit(struct wlr_surface_synced *synced) {
 	struct sbx_latch *latch = wl_container_of(synced, latch, synced);
 	struct sbx_loan *loan = latch->current.loan;
 	if (loan != NULL && loan->state == SBX_LOAN_HELD) {
+		latch->manager->latched[latch->current.policy] += loan->gate.state != SBX_GATE_WITHDRAWN;
 		sbx_loan_latch(loan);
 	}
+	sbx_keep_let_go(latch);
 }
 
 static const struct wlr_surface_synced_impl synced_impl = {
@@ -527,6 +725,7 @@ static void handle_surface_destroy(struct wlr_addon *addon) {
 	if (latch->object != NULL) {
 		sbx_syncobj_surface_orphan(latch->object);
 	}
+	sbx_keep_forget(latch);
 	wl_list_remove(&latch->client_commit.link);
 	wlr_surface_synced_finish(&latch->synced);
 	wlr_addon_finish(&latch->addon);
@@ -561,6 +760,9 @@ static struct sbx_latch *create(struct sbx_syncobj_manager *manager, struct wlr_
 	latch->quota = quota;
 	latch->policy = -1;
 	wl_list_init(&latch->holds);
+	wl_list_init(&latch->bet.link);
+	wl_list_init(&latch->kept);
+	wl_list_init(&latch->kept_children);
 	wl_list_init(&latch->role_destroy.link);
 	latch->role_destroy.notify = handle_role_destroy;
 	wl_list_init(&latch->xdg_role_destroy.link);
@@ -569,6 +771,10 @@ static struct sbx_latch *create(struct sbx_syncobj_manager *manager, struct wlr_
 	wl_signal_add(&surface->events.client_commit, &latch->client_commit);
 	wlr_addon_init(&latch->addon, &surface->addons, manager, &addon_impl);
 	return latch;
+}
+
+struct sbx_latch *sbx_latch_find(struct sbx_syncobj_manager *manager, struct wlr_surface *surface) {
+	return find_latch(manager, surface);
 }
 
 struct sbx_latch *sbx_latch_get(struct sbx_syncobj_manager *manager, struct wlr_surface *surface) {

@@ -3,10 +3,11 @@
  * object for it (any more): it keeps the loans of what was committed, and holds back commits.
  *
  * A hold keeps one commit (wlr_surface_lock_pending()) while
- * - its acquire point does not let it latch (manager's or surface's policy), or
+ * - its acquire point does not let it latch (manager's or surface's policy; deadline.h), or
  * - a synchronised child has commits that are held: a lock on the child alone would not keep wlroots from
  *   showing the parent without the child's new content, or
  * - an earlier commit of the surface is held: they latch in order.
+ * What a synchronised child commits afterwards is kept for the parent's next commit: keep.h.
  *
  * Holds end early in three cases; what they held is then applied, but never seen, as something else takes
  * its place before the event loop runs again:
@@ -25,7 +26,10 @@
 #include <stdbool.h>
 #include <wayland-server-core.h>
 #include <wlr/types/wlr_compositor.h>
+#include <wlr/types/wlr_linux_drm_syncobj_v1.h>
 #include <wlr/util/addon.h>
+#include "loan/forecast.h"
+#include "protocol/deadline.h"
 
 struct sbx_loan;
 struct sbx_quota;
@@ -38,6 +42,8 @@ struct sbx_latch_state {
 	bool attached;
 	/** Owned. */
 	struct sbx_loan *loan;
+	/** The loan's. */
+	enum sbx_latch_policy policy;
 };
 
 struct sbx_latch {
@@ -49,6 +55,11 @@ struct sbx_latch {
 	/** -1: the manager's. */
 	int policy;
 	struct wl_list holds; // oldest first
+	/** What it committed behind a commit of its parent, and what its children did behind its own: keep.c. */
+	struct wl_list kept, kept_children;
+	/** How long the surface's commits take to be signalled. */
+	struct sbx_forecast forecast;
+	struct sbx_bet bet;
 
 	struct wlr_addon addon; // of the surface
 	struct wlr_surface_synced synced;
@@ -56,9 +67,16 @@ struct sbx_latch {
 	struct wl_listener client_commit;
 	/** While there are holds: the role's objects; initialised links otherwise. */
 	struct wl_listener role_destroy, xdg_role_destroy;
+	/** What wlroots is told of `current`; interpose.h. */
+	struct wlr_linux_drm_syncobj_surface_v1_state answer;
 };
 
 /** Find it, or make it; NULL: out of memory. Lives as long as the surface. */
 struct sbx_latch *sbx_latch_get(struct sbx_syncobj_manager *manager, struct wlr_surface *surface);
+
+/** NULL: the surface has none. */
+struct sbx_latch *sbx_latch_find(struct sbx_syncobj_manager *manager, struct wlr_surface *surface);
+/** For deadline.c: it is an output's last moment for rendering. What can be expected in time is applied. */
+void sbx_latch_ask(struct sbx_syncobj_manager *manager, struct sbx_pace *pace);
 
 #endif

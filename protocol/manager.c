@@ -7,6 +7,7 @@
 #include "loan/loan.h"
 #include "loan/reader.h"
 #include "loan/timeline.h"
+#include "protocol/interpose.h"
 #include "protocol/latch.h"
 #include "protocol/manager.h"
 #include "protocol/surface.h"
@@ -15,6 +16,14 @@
 #include "trace/log.h"
 
 enum { NEWEST_VERSION = 1 };
+
+struct wl_list *sbx_syncobj_managers(void) {
+	static struct wl_list managers;
+	if (managers.next == NULL) {
+		wl_list_init(&managers);
+	}
+	return &managers;
+}
 
 static struct sbx_syncobj_manager *from_resource(struct wl_resource *resource) {
 	return wl_resource_get_user_data(resource);
@@ -94,8 +103,10 @@ static void destroy(struct sbx_syncobj_manager *manager) {
 	if (manager->options.allow_client != NULL) {
 		wl_display_set_global_filter(manager->display, NULL, NULL);
 	}
+	wl_list_remove(&manager->link);
 	wl_list_remove(&manager->display_destroy.link);
 	wl_global_destroy(manager->global);
+	sbx_deadline_finish(&manager->deadline);
 	sbx_desk_finish(&manager->desk);
 	free(manager);
 }
@@ -116,8 +127,16 @@ static bool is_switched_off(void) {
 	return false;
 }
 
+static uint32_t stall_bound_ms(int32_t wanted_ms) {
+	return wanted_ms == 0 ? SBX_SYNCOBJ_DEFAULT_STALL_MS : wanted_ms > 0 ? (uint32_t)wanted_ms : 0;
+}
+
 static void start_offering(struct sbx_syncobj_manager *manager, struct wl_display *display) {
 	manager->display = display;
+	manager->view.global = manager->global;
+	manager->asked = sbx_interpose_is_asked();
+	wl_list_insert(sbx_syncobj_managers(), &manager->link);
+	sbx_deadline_init(&manager->deadline, manager);
 	manager->display_destroy.notify = handle_display_destroy;
 	wl_display_add_destroy_listener(display, &manager->display_destroy);
 	if (manager->options.allow_client != NULL) {
@@ -161,6 +180,7 @@ struct sbx_syncobj_manager *sbx_syncobj_manager_create(struct wl_display *displa
 		free(manager);
 		return NULL;
 	}
+	sbx_watch_set_bound(&manager->desk.watch, stall_bound_ms(manager->options.stall_ms));
 	start_offering(manager, display);
 	return manager;
 }
@@ -204,7 +224,11 @@ void sbx_syncobj_manager_get_stats(const struct sbx_syncobj_manager *manager,
 		.held_commits = manager->held_commits,
 		.superseded = manager->superseded,
 		.failed = manager->desk.failed,
+		.predicted = manager->deadline.predicted,
+		.predictions_kept = manager->deadline.kept,
+		.predictions_broken = manager->deadline.broken,
 	};
+	memcpy(stats->latched, manager->latched, sizeof(stats->latched));
 	const struct sbx_loan *loan;
 	wl_list_for_each(loan, &manager->desk.loans, link) {
 		stats->loans++;

@@ -5,11 +5,13 @@
 #include "render/device.h"
 #include "render/image.h"
 #include "render/semaphore.h"
+#include "render/stopwatch.h"
 #include "render/timer.h"
 #include "sync/fd.h"
 #include "sync/sync_file.h"
 #include "trace/counter.h"
 #include "trace/log.h"
+#include "trace/recorder.h"
 
 /* More than this many frames ahead of the GPU, and sbx_batch_begin() waits. */
 #define RING_SIZE 16
@@ -62,6 +64,9 @@ struct sbx_batch {
 
 	struct sbx_timer *timer;
 	unsigned timer_pair;
+	/* Its place in the ring, and in the stopwatch; the pass that is recorded, 0: none. */
+	unsigned place;
+	uint64_t pass;
 	/* Exported as the done fd. While `done_pending`, it cannot be signalled again. */
 	VkSemaphore done;
 	bool done_pending;
@@ -75,11 +80,22 @@ struct sbx_batches {
 	VkSemaphore *semaphores;
 	size_t n_semaphores, semaphores_capacity;
 	struct sbx_batch *uploads;
+	/* Made when something is recorded for the first time. */
+	struct sbx_stopwatch *stopwatch;
+	struct sbx_recorder_source source;
 };
+
+static void collect_times(void *data);
 
 int sbx_batches_create(struct sbx_device *device) {
 	device->batches = calloc(1, sizeof(*device->batches));
-	return device->batches != NULL ? 0 : -ENOMEM;
+	if (device->batches == NULL) {
+		return -ENOMEM;
+	}
+	device->batches->source.collect = collect_times;
+	device->batches->source.data = device;
+	sbx_recorder_add_source(&device->batches->source);
+	return 0;
 }
 
 static int create_commands(struct sbx_batch *batch) {
@@ -131,6 +147,7 @@ static struct sbx_batch *create_batch(struct sbx_device *device) {
 	}
 	sbx_device_name(device, VK_OBJECT_TYPE_COMMAND_BUFFER, (uint64_t)batch->commands, "batch %u",
 		ring->count);
+	batch->place = ring->count;
 	ring->slots[ring->count++] = batch;
 	return batch;
 }
@@ -146,6 +163,8 @@ void sbx_batches_destroy(struct sbx_device *device) {
 	for (size_t i = 0; i < ring->n_semaphores; i++) {
 		device->vk.vkDestroySemaphore(device->handle, ring->semaphores[i], NULL);
 	}
+	sbx_recorder_remove_source(&ring->source);
+	sbx_stopwatch_destroy(ring->stopwatch);
 	free(ring->semaphores);
 	free(ring);
 	device->batches = NULL;
@@ -187,6 +206,8 @@ static void reset_batch(struct sbx_batch *batch) {
 	batch->n_images = batch->n_barriers = 0;
 	batch->ordered = false;
 	batch->timer = NULL;
+	batch->pass = 0;
+	sbx_stopwatch_cancel(device->batches->stopwatch, batch->place);
 	batch->state = BATCH_FREE;
 }
 
@@ -196,9 +217,17 @@ static void reclaim(struct sbx_device *device) {
 	for (unsigned i = 0; i < ring->count; i++) {
 		struct sbx_batch *batch = ring->slots[i];
 		if (batch->state == BATCH_SENT && batch->value <= device->completed) {
+			sbx_stopwatch_collect(ring->stopwatch, batch->place);
 			recycle_semaphores(batch);
 			reset_batch(batch);
 		}
+	}
+}
+
+static void collect_times(void *data) {
+	struct sbx_device *device = data;
+	if (!device->lost) {
+		reclaim(device);
 	}
 }
 
@@ -423,9 +452,9 @@ int sbx_batch_signal_semaphore(struct sbx_batch *batch, struct sbx_semaphore *se
 	return ok ? 0 : -ENOMEM;
 }
 
-static uint32_t outside_family(const struct sbx_device *device) {
-	return device->caps.queue_family_foreign ? VK_QUEUE_FAMILY_FOREIGN_EXT :
-		VK_QUEUE_FAMILY_EXTERNAL;
+static uint32_t outside_family(const struct sbx_image *image) {
+	return image->device->caps.queue_family_foreign && !image->opaque ?
+		VK_QUEUE_FAMILY_FOREIGN_EXT : VK_QUEUE_FAMILY_EXTERNAL;
 }
 
 static VkImageMemoryBarrier2 image_barrier(const struct sbx_image *image) {
@@ -454,9 +483,9 @@ static void queue_acquire(struct sbx_batch *batch, struct sbx_image *image, bool
 	if (write) {
 		barrier.dstAccessMask |= WRITE_ACCESS;
 	}
-	if (image->foreign) {
-		barrier.oldLayout = VK_IMAGE_LAYOUT_GENERAL;
-		barrier.srcQueueFamilyIndex = outside_family(batch->device);
+	// What nobody has used yet, nobody has to hand over.
+	if (image->foreign && image->layout != VK_IMAGE_LAYOUT_UNDEFINED) {
+		barrier.srcQueueFamilyIndex = outside_family(image);
 		barrier.dstQueueFamilyIndex = batch->device->queue_family;
 	}
 	batch->barriers[batch->n_barriers++] = barrier;
@@ -501,7 +530,7 @@ static int use_image(struct sbx_batch *batch, struct sbx_image *image, bool writ
 			sizeof(*batch->barriers))) {
 		return -ENOMEM;
 	}
-	bool undefined = !image->foreign && image->layout == VK_IMAGE_LAYOUT_UNDEFINED;
+	bool undefined = image->layout == VK_IMAGE_LAYOUT_UNDEFINED;
 	if (image->foreign || undefined) {
 		queue_acquire(batch, image, write);
 		image->layout = VK_IMAGE_LAYOUT_GENERAL;
@@ -513,8 +542,16 @@ static int use_image(struct sbx_batch *batch, struct sbx_image *image, bool writ
 	return 0;
 }
 
+/* YCbCr in planes: each is an image of its own. */
 int sbx_batch_use_texture(struct sbx_batch *batch, struct sbx_image *image) {
-	return use_image(batch, image, false);
+	if (image->handle != VK_NULL_HANDLE) {
+		return use_image(batch, image, false);
+	}
+	int ret = 0;
+	for (uint32_t i = 0; i < image->n_planes && ret == 0; i++) {
+		ret = use_image(batch, image->planes[i], false);
+	}
+	return ret;
 }
 
 int sbx_batch_use_target(struct sbx_batch *batch, struct sbx_image *image) {
@@ -560,6 +597,18 @@ void sbx_batch_set_timer(struct sbx_batch *batch, struct sbx_timer *timer) {
 	}
 }
 
+void sbx_batch_trace(struct sbx_batch *batch, uint64_t pass) {
+	struct sbx_batches *ring = batch->device->batches;
+	if (!sbx_is_tracing()) {
+		return;
+	}
+	if (ring->stopwatch == NULL) {
+		ring->stopwatch = sbx_stopwatch_create(batch->device, RING_SIZE);
+	}
+	batch->pass = pass;
+	sbx_stopwatch_begin(ring->stopwatch, batch->place, pass, batch->commands);
+}
+
 /* use_image() made room for one barrier for each image. */
 static void queue_releases(struct sbx_batch *batch) {
 	for (size_t i = 0; i < batch->n_images; i++) {
@@ -573,7 +622,7 @@ static void queue_releases(struct sbx_batch *batch) {
 		barrier.dstStageMask = VK_PIPELINE_STAGE_2_NONE;
 		barrier.dstAccessMask = 0;
 		barrier.srcQueueFamilyIndex = batch->device->queue_family;
-		barrier.dstQueueFamilyIndex = outside_family(batch->device);
+		barrier.dstQueueFamilyIndex = outside_family(used->image);
 		batch->barriers[batch->n_barriers++] = barrier;
 	}
 }
@@ -586,6 +635,7 @@ static int end_commands(struct sbx_batch *batch) {
 	if (batch->timer != NULL) {
 		sbx_timer_end(batch->timer, batch->timer_pair, batch->commands);
 	}
+	sbx_stopwatch_end(batch->device->batches->stopwatch, batch->place, batch->commands);
 	queue_releases(batch);
 	sbx_batch_flush_barriers(batch);
 	int ret = SBX_VK(batch->device, vkEndCommandBuffer, batch->commands);
@@ -748,6 +798,18 @@ static int publish_done(struct sbx_batch *batch, int *done_fd) {
 	return ret;
 }
 
+static void trace_sent(struct sbx_batch *batch, int64_t submitted_ns) {
+	if (batch->pass != 0 && sbx_is_tracing()) {
+		sbx_stopwatch_submit(batch->device->batches->stopwatch, batch->place, submitted_ns);
+		sbx_recorder_add(&(struct sbx_event){
+			.time_ns = submitted_ns,
+			.kind = SBX_EVENT_PASS_SUBMITTED,
+			.value = batch->pass,
+			.extra = batch->value,
+		});
+	}
+}
+
 static int send(struct sbx_batch *batch, bool want_fd) {
 	struct sbx_device *device = batch->device;
 	struct sbx_batch *uploads = NULL;
@@ -758,6 +820,8 @@ static int send(struct sbx_batch *batch, bool want_fd) {
 	if (ret == 0) {
 		ret = add_done_signals(batch, want_fd);
 	}
+	// Taken before: the GPU may have begun when the call returns.
+	int64_t submitted_ns = batch->pass != 0 ? sbx_recorder_now_ns() : 0;
 	if (ret == 0) {
 		ret = queue_submit(batch, uploads);
 	}
@@ -766,6 +830,7 @@ static int send(struct sbx_batch *batch, bool want_fd) {
 	}
 	device->submitted++;
 	mark_sent(batch, device->submitted);
+	trace_sent(batch, submitted_ns);
 	if (uploads != NULL) {
 		mark_sent(uploads, device->submitted);
 	}

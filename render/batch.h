@@ -73,6 +73,12 @@ void sbx_batch_order(struct sbx_batch *batch);
 void sbx_batch_set_timer(struct sbx_batch *batch, struct sbx_timer *timer);
 
 /**
+ * It draws pass `pass` of a recording (trace/recorder.h): its submission and its GPU times are recorded.
+ * Call it before anything is recorded that is to be measured. Does nothing while nothing is recorded.
+ */
+void sbx_batch_trace(struct sbx_batch *batch, uint64_t pass);
+
+/**
  * Send it. Consumes the batch, also on failure (then nothing was or will be executed).
  *
  * done_fd (NULL: not wanted) receives a sync_file that signals when the GPU is done, the caller's; -1

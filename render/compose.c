@@ -47,7 +47,9 @@ static void destroy_now(struct sbx_device *device, void *object) {
 	sbx_descriptors_finish(&composer->descriptors);
 	sbx_partition_finish(&composer->partition);
 	free(composer->packed);
+	free(composer->kinds);
 	free(composer->copies);
+	free(composer->extras);
 	free(composer->frame.records);
 	free(composer->frame.layers);
 	free(composer->frame.ops);
@@ -145,11 +147,12 @@ static bool grow_layers(struct sbx_frame *frame, size_t n) {
 		sbx_array_grow(&frame->ops, &frame->ops_capacity, n, sizeof(frame->ops[0]));
 }
 
+/** Add `layer`, of which only texture and coding are filled in. */
 static void add_layer(struct sbx_frame *frame, const struct sbx_record *record,
-		struct sbx_image *texture, pixman_box32_t box, const pixman_region32_t *clip) {
+		const struct sbx_layer *layer, pixman_box32_t box, const pixman_region32_t *clip) {
 	size_t first_box = frame->n_boxes;
 	int n_boxes = add_boxes(frame, box, clip);
-	bool copyable = sbx_copy_is_possible(frame, record, texture);
+	bool copyable = sbx_copy_is_possible(frame, record, layer->texture);
 	if (n_boxes < 0) {
 		fail(frame, -ENOMEM);
 	}
@@ -160,12 +163,10 @@ static void add_layer(struct sbx_frame *frame, const struct sbx_record *record,
 		}
 		size_t at = frame->n_layers++;
 		frame->records[at] = *record;
-		frame->layers[at] = (struct sbx_layer){
-			.texture = texture,
-			.first_box = first_box,
-			.n_boxes = min_i32(n_boxes, MAX_BOXES),
-			.copyable = copyable,
-		};
+		frame->layers[at] = *layer;
+		frame->layers[at].first_box = first_box;
+		frame->layers[at].n_boxes = min_i32(n_boxes, MAX_BOXES);
+		frame->layers[at].copyable = copyable;
 		first_box += MAX_BOXES;
 		n_boxes -= MAX_BOXES;
 	}
@@ -180,14 +181,19 @@ void sbx_frame_add_rect(struct sbx_frame *frame, const struct sbx_rect_op *op) {
 		}
 	}
 	if (sbx_record_from_rect(&record, op)) {
-		add_layer(frame, &record, NULL, op->box, op->clip);
+		add_layer(frame, &record, &(struct sbx_layer){0}, op->box, op->clip);
 	}
+}
+
+static bool is_valid_coding(const struct sbx_coding *coding) {
+	return coding->encoding < SBX_ENCODING_COUNT && coding->range < SBX_RANGE_COUNT &&
+		coding->chroma < SBX_CHROMA_COUNT;
 }
 
 static bool is_valid_texture_op(const struct sbx_frame *frame, const struct sbx_texture_op *op) {
 	return op->texture != NULL && op->texture != frame->target &&
-		op->texture->sample_view != VK_NULL_HANDLE &&
-		op->transform <= SBX_TRANSFORM_FLIPPED_270 &&
+		(op->texture->sample_view != VK_NULL_HANDLE || op->texture->n_planes > 0) &&
+		op->transform <= SBX_TRANSFORM_FLIPPED_270 && is_valid_coding(&op->coding) &&
 		isfinite(op->src_x) && isfinite(op->src_y) && isfinite(op->src_width) &&
 		isfinite(op->src_height) && isfinite(op->alpha);
 }
@@ -200,7 +206,9 @@ void sbx_frame_add_texture(struct sbx_frame *frame, const struct sbx_texture_op 
 	}
 	if (op->box.x1 < op->box.x2 && op->box.y1 < op->box.y2 &&
 			sbx_record_from_texture(&record, op)) {
-		add_layer(frame, &record, op->texture, op->box, op->clip);
+		add_layer(frame, &record, &(struct sbx_layer){
+			.texture = op->texture, .coding = op->coding,
+		}, op->box, op->clip);
 	}
 }
 
@@ -210,6 +218,10 @@ int sbx_frame_wait(struct sbx_frame *frame, int *sync_file) {
 
 void sbx_frame_set_timer(struct sbx_frame *frame, struct sbx_timer *timer) {
 	sbx_batch_set_timer(frame->batch, timer);
+}
+
+void sbx_frame_trace(struct sbx_frame *frame, uint64_t pass) {
+	sbx_batch_trace(frame->batch, pass);
 }
 
 int sbx_frame_submit(struct sbx_frame *frame, int *done_fd, uint64_t *value) {

@@ -9,7 +9,9 @@
  * A texture is sampled at the middle of each pixel, mapped through transform and source box. Nearest takes
  * the texel that this point lies in. Bilinear weighs the four around it, beyond the texture's edge those
  * at the edge; software devices do it in floats, others with their sampler, whose weights have 8 bits.
- * Where one texel comes to lie on one pixel, turned or not, both are exact. Blending is done in floats
+ * Where one texel comes to lie on one pixel, turned or not, both are exact. Of YCbCr textures the planes
+ * are sampled so one by one: brightness by the filter asked for, colour difference always bilinear, at the
+ * place of that brightness, and what comes out of the matrix is cut to 0..1. Blending is done in floats
  * and rounded once, when the pixel is written; on targets of integers sums are cut at 1 after each layer.
  */
 #ifndef SBX_RENDER_COMPOSE_H
@@ -18,6 +20,7 @@
 #include <pixman.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "render/ycbcr.h"
 
 struct sbx_composer;
 struct sbx_device;
@@ -66,6 +69,8 @@ struct sbx_texture_op {
 	enum sbx_blend blend;
 	float alpha; /* 0..1 */
 	const pixman_region32_t *clip; /* target coordinates; NULL: no clip. Copied. */
+	/** How a YCbCr texture was encoded; of no meaning for others. */
+	struct sbx_coding coding;
 };
 
 /**
@@ -101,6 +106,9 @@ int sbx_frame_wait(struct sbx_frame *frame, int *sync_file);
 
 /** Measure the frame's GPU time. */
 void sbx_frame_set_timer(struct sbx_frame *frame, struct sbx_timer *timer);
+
+/** sbx_batch_trace() of the frame's batch. */
+void sbx_frame_trace(struct sbx_frame *frame, uint64_t pass);
 
 /**
  * Partition, record, send. Consumes the frame, also on failure. `done_fd` and `value` as in

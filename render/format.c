@@ -4,84 +4,7 @@
 #include "render/device.h"
 #include "render/format.h"
 #include "render/format_cache.h"
-
-#define SWIZZLE(red, green, blue, alpha) { \
-	VK_COMPONENT_SWIZZLE_##red, VK_COMPONENT_SWIZZLE_##green, \
-	VK_COMPONENT_SWIZZLE_##blue, VK_COMPONENT_SWIZZLE_##alpha }
-
-#define AS_IS SWIZZLE(IDENTITY, IDENTITY, IDENTITY, IDENTITY)
-#define OPAQUE SWIZZLE(IDENTITY, IDENTITY, IDENTITY, ONE)
-/* The channels of an R8G8B8A8 image as they lie when DRM names them from the other end. */
-#define FROM_ABGR SWIZZLE(A, B, G, R)
-#define FROM_XBGR SWIZZLE(A, B, G, ONE)
-#define FROM_ARGB SWIZZLE(G, B, A, R)
-#define FROM_XRGB SWIZZLE(G, B, A, ONE)
-
-#define UNORM(d, v, bytes, bits, alpha, map) { \
-	.drm = DRM_FORMAT_##d, .vk = VK_FORMAT_##v, .bytes_per_pixel = bytes, .depth = bits, \
-	.has_alpha = alpha, .swizzle = map }
-#define FLOAT(d, v, bytes, bits, alpha, map) { \
-	.drm = DRM_FORMAT_##d, .vk = VK_FORMAT_##v, .bytes_per_pixel = bytes, .depth = bits, \
-	.has_alpha = alpha, .is_float = true, .swizzle = map }
-
-/*
- * DRM names the channels of a little-endian word from its highest bits. Vulkan's _PACK formats do the
- * same; its other formats name the channels in the order of the bytes (or of the 16- or 32-bit units),
- * which is the other way round.
- */
-static const struct sbx_format formats[] = {
-	UNORM(ARGB8888, B8G8R8A8_UNORM, 4, 8, true, AS_IS),
-	UNORM(XRGB8888, B8G8R8A8_UNORM, 4, 8, false, OPAQUE),
-	UNORM(ABGR8888, R8G8B8A8_UNORM, 4, 8, true, AS_IS),
-	UNORM(XBGR8888, R8G8B8A8_UNORM, 4, 8, false, OPAQUE),
-	UNORM(RGBA8888, R8G8B8A8_UNORM, 4, 8, true, FROM_ABGR),
-	UNORM(RGBX8888, R8G8B8A8_UNORM, 4, 8, false, FROM_XBGR),
-	UNORM(BGRA8888, R8G8B8A8_UNORM, 4, 8, true, FROM_ARGB),
-	UNORM(BGRX8888, R8G8B8A8_UNORM, 4, 8, false, FROM_XRGB),
-
-	UNORM(R8, R8_UNORM, 1, 8, false, OPAQUE),
-	UNORM(GR88, R8G8_UNORM, 2, 8, false, OPAQUE),
-	UNORM(RGB888, B8G8R8_UNORM, 3, 8, false, OPAQUE),
-	UNORM(BGR888, R8G8B8_UNORM, 3, 8, false, OPAQUE),
-
-	UNORM(RGB565, R5G6B5_UNORM_PACK16, 2, 5, false, OPAQUE),
-	UNORM(BGR565, B5G6R5_UNORM_PACK16, 2, 5, false, OPAQUE),
-	UNORM(ARGB4444, A4R4G4B4_UNORM_PACK16, 2, 4, true, AS_IS),
-	UNORM(XRGB4444, A4R4G4B4_UNORM_PACK16, 2, 4, false, OPAQUE),
-	UNORM(ABGR4444, A4B4G4R4_UNORM_PACK16, 2, 4, true, AS_IS),
-	UNORM(XBGR4444, A4B4G4R4_UNORM_PACK16, 2, 4, false, OPAQUE),
-	UNORM(RGBA4444, R4G4B4A4_UNORM_PACK16, 2, 4, true, AS_IS),
-	UNORM(RGBX4444, R4G4B4A4_UNORM_PACK16, 2, 4, false, OPAQUE),
-	UNORM(BGRA4444, B4G4R4A4_UNORM_PACK16, 2, 4, true, AS_IS),
-	UNORM(BGRX4444, B4G4R4A4_UNORM_PACK16, 2, 4, false, OPAQUE),
-	UNORM(ARGB1555, A1R5G5B5_UNORM_PACK16, 2, 5, true, AS_IS),
-	UNORM(XRGB1555, A1R5G5B5_UNORM_PACK16, 2, 5, false, OPAQUE),
-	UNORM(RGBA5551, R5G5B5A1_UNORM_PACK16, 2, 5, true, AS_IS),
-	UNORM(RGBX5551, R5G5B5A1_UNORM_PACK16, 2, 5, false, OPAQUE),
-	UNORM(BGRA5551, B5G5R5A1_UNORM_PACK16, 2, 5, true, AS_IS),
-	UNORM(BGRX5551, B5G5R5A1_UNORM_PACK16, 2, 5, false, OPAQUE),
-
-	UNORM(ARGB2101010, A2R10G10B10_UNORM_PACK32, 4, 10, true, AS_IS),
-	UNORM(XRGB2101010, A2R10G10B10_UNORM_PACK32, 4, 10, false, OPAQUE),
-	UNORM(ABGR2101010, A2B10G10R10_UNORM_PACK32, 4, 10, true, AS_IS),
-	UNORM(XBGR2101010, A2B10G10R10_UNORM_PACK32, 4, 10, false, OPAQUE),
-
-	UNORM(BGR161616, R16G16B16_UNORM, 6, 16, false, OPAQUE),
-	UNORM(ABGR16161616, R16G16B16A16_UNORM, 8, 16, true, AS_IS),
-	UNORM(XBGR16161616, R16G16B16A16_UNORM, 8, 16, false, OPAQUE),
-
-	FLOAT(R16F, R16_SFLOAT, 2, 16, false, OPAQUE),
-	FLOAT(GR1616F, R16G16_SFLOAT, 4, 16, false, OPAQUE),
-	FLOAT(BGR161616F, R16G16B16_SFLOAT, 6, 16, false, OPAQUE),
-	FLOAT(ABGR16161616F, R16G16B16A16_SFLOAT, 8, 16, true, AS_IS),
-	FLOAT(XBGR16161616F, R16G16B16A16_SFLOAT, 8, 16, false, OPAQUE),
-	FLOAT(R32F, R32_SFLOAT, 4, 32, false, OPAQUE),
-	FLOAT(GR3232F, R32G32_SFLOAT, 8, 32, false, OPAQUE),
-	FLOAT(BGR323232F, R32G32B32_SFLOAT, 12, 32, false, OPAQUE),
-	FLOAT(ABGR32323232F, R32G32B32A32_SFLOAT, 16, 32, true, AS_IS),
-};
-
-#define FORMAT_COUNT (sizeof(formats) / sizeof(formats[0]))
+#include "render/ycbcr.h"
 
 #define SAMPLE_FEATURES (VK_FORMAT_FEATURE_SAMPLED_IMAGE_BIT | \
 	VK_FORMAT_FEATURE_SAMPLED_IMAGE_FILTER_LINEAR_BIT)
@@ -89,40 +12,31 @@ static const struct sbx_format formats[] = {
 
 struct entry {
 	bool known;
+	/* As this device has it. */
+	struct sbx_format format;
+	/* YCbCr: what all planes have. */
 	VkFormatFeatureFlags features;
 	struct sbx_format_modifier *modifiers;
 	size_t count;
 };
 
 struct sbx_format_cache {
-	struct entry entries[FORMAT_COUNT];
+	struct entry entries[SBX_FORMAT_COUNT];
 };
-
-const struct sbx_format *sbx_format_from_drm(uint32_t drm) {
-	for (size_t i = 0; i < FORMAT_COUNT; i++) {
-		if (formats[i].drm == drm) {
-			return &formats[i];
-		}
-	}
-	return NULL;
-}
-
-const struct sbx_format *sbx_format_all(size_t *count) {
-	*count = FORMAT_COUNT;
-	return formats;
-}
 
 /* A storage image has no swizzle, so what must be turned round can be read only. */
 static bool is_reordered(const struct sbx_format *format) {
 	return format->swizzle.r != VK_COMPONENT_SWIZZLE_IDENTITY;
 }
 
+static bool can_sample(VkFormatFeatureFlags features) {
+	return (features & SAMPLE_FEATURES) == SAMPLE_FEATURES;
+}
+
 static uint32_t uses_of(const struct sbx_format *format, VkFormatFeatureFlags features) {
-	uint32_t uses = 0;
-	if ((features & SAMPLE_FEATURES) == SAMPLE_FEATURES) {
-		uses |= SBX_FORMAT_SAMPLE;
-	}
-	if ((features & STORE_FEATURES) == STORE_FEATURES && !is_reordered(format)) {
+	uint32_t uses = can_sample(features) ? SBX_FORMAT_SAMPLE : 0;
+	if ((features & STORE_FEATURES) == STORE_FEATURES && !is_reordered(format) &&
+			format->ycbcr == NULL) {
 		uses |= SBX_FORMAT_STORE;
 	}
 	return uses;
@@ -148,18 +62,47 @@ int sbx_format_cache_create(struct sbx_device *device) {
 }
 
 void sbx_format_cache_destroy(struct sbx_device *device) {
-	for (size_t i = 0; device->formats != NULL && i < FORMAT_COUNT; i++) {
+	for (size_t i = 0; device->formats != NULL && i < SBX_FORMAT_COUNT; i++) {
 		free(device->formats->entries[i].modifiers);
 	}
 	free(device->formats);
 	device->formats = NULL;
 }
 
+uint32_t sbx_format_plane_views(const struct sbx_format *format,
+		VkFormat views[static 3]) {
+	const struct sbx_ycbcr *ycbcr = format->ycbcr;
+	for (uint32_t i = 0; ycbcr != NULL && i < ycbcr->n_planes; i++) {
+		views[i] = sbx_format_from_drm(ycbcr->planes[i].drm)->vk;
+	}
+	return ycbcr != NULL ? ycbcr->n_planes : 0;
+}
+
+/* Whether each plane of a YCbCr format can be sampled through the format that it has by itself. */
+static bool planes_can_sample(struct sbx_device *device, const struct sbx_format *format,
+		uint64_t modifier) {
+	for (uint32_t i = 0; i < format->ycbcr->n_planes; i++) {
+		const struct sbx_format_modifier *plane = sbx_format_find_modifier(device,
+			sbx_format_from_drm(format->ycbcr->planes[i].drm), modifier);
+		if (plane == NULL || (plane->uses & SBX_FORMAT_SAMPLE) == 0) {
+			return false;
+		}
+	}
+	return true;
+}
+
 /* Whether an image with this modifier can be made from a dma-buf for these uses, and how large. */
 static bool can_import(struct sbx_device *device, const struct sbx_format *format,
 		const struct sbx_format_modifier *modifier, uint32_t uses, VkExtent3D *max) {
+	VkFormat views[SBX_YCBCR_MAX_PLANES];
+	const VkImageFormatListCreateInfo views_info = {
+		.sType = VK_STRUCTURE_TYPE_IMAGE_FORMAT_LIST_CREATE_INFO,
+		.viewFormatCount = sbx_format_plane_views(format, views),
+		.pViewFormats = views,
+	};
 	const VkPhysicalDeviceImageDrmFormatModifierInfoEXT modifier_info = {
 		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_DRM_FORMAT_MODIFIER_INFO_EXT,
+		.pNext = format->ycbcr != NULL ? &views_info : NULL,
 		.drmFormatModifier = modifier->modifier,
 		.sharingMode = VK_SHARING_MODE_EXCLUSIVE,
 	};
@@ -175,6 +118,7 @@ static bool can_import(struct sbx_device *device, const struct sbx_format *forma
 		.type = VK_IMAGE_TYPE_2D,
 		.tiling = VK_IMAGE_TILING_DRM_FORMAT_MODIFIER_EXT,
 		.usage = sbx_format_image_usage(modifier->features, uses),
+		.flags = format->ycbcr != NULL ? VK_IMAGE_CREATE_MUTABLE_FORMAT_BIT : 0,
 	};
 	VkExternalImageFormatProperties external = {
 		.sType = VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES,
@@ -201,6 +145,17 @@ static void narrow(struct sbx_format_modifier *modifier, const VkExtent3D *max) 
 	}
 }
 
+static void describe_uses(struct sbx_device *device, const struct sbx_format *format, uint32_t uses,
+		struct sbx_format_modifier *modifier) {
+	VkExtent3D max;
+	for (uint32_t use = SBX_FORMAT_SAMPLE; use <= SBX_FORMAT_STORE; use <<= 1) {
+		if ((uses & use) != 0 && can_import(device, format, modifier, use, &max)) {
+			modifier->uses |= use;
+			narrow(modifier, &max);
+		}
+	}
+}
+
 static bool describe_modifier(struct sbx_device *device, const struct sbx_format *format,
 		const VkDrmFormatModifierPropertiesEXT *offered, struct sbx_format_modifier *modifier) {
 	*modifier = (struct sbx_format_modifier){
@@ -209,31 +164,55 @@ static bool describe_modifier(struct sbx_device *device, const struct sbx_format
 		.max_width = device->caps.max_image_size,
 		.max_height = device->caps.max_image_size,
 		.features = offered->drmFormatModifierTilingFeatures,
+		.whole = format->ycbcr != NULL,
 	};
 	// Compression may depend on which channel is where, so reordered formats are linear only.
 	if (is_reordered(format) && modifier->modifier != DRM_FORMAT_MOD_LINEAR) {
 		return false;
 	}
-	uint32_t uses = uses_of(format, modifier->features);
-	VkExtent3D max;
-	for (uint32_t use = SBX_FORMAT_SAMPLE; use <= SBX_FORMAT_STORE; use <<= 1) {
-		if ((uses & use) != 0 && can_import(device, format, modifier, use, &max)) {
-			modifier->uses |= use;
-			narrow(modifier, &max);
-		}
+	if (format->ycbcr == NULL) {
+		describe_uses(device, format, uses_of(format, modifier->features), modifier);
+	} else if (planes_can_sample(device, format, modifier->modifier)) {
+		describe_uses(device, format, SBX_FORMAT_SAMPLE, modifier);
 	}
 	return modifier->uses != 0 && modifier->planes > 0 && modifier->planes <= 4;
 }
 
-static int ask_modifiers(struct sbx_device *device, const struct sbx_format *format,
-		struct entry *entry) {
+/* Linear planes are images by themselves: every driver takes that, odd sizes and separate buffers too. */
+static void add_split(struct sbx_device *device, struct entry *entry,
+		struct sbx_format_modifier *modifiers) {
+	const struct sbx_format *format = &entry->format;
+	if (!planes_can_sample(device, format, DRM_FORMAT_MOD_LINEAR)) {
+		return;
+	}
+	size_t i = 0;
+	while (i < entry->count && modifiers[i].modifier != DRM_FORMAT_MOD_LINEAR) {
+		i++;
+	}
+	if (i == entry->count) {
+		modifiers[entry->count++] = (struct sbx_format_modifier){
+			.modifier = DRM_FORMAT_MOD_LINEAR,
+			.planes = format->ycbcr->n_memories,
+			.uses = SBX_FORMAT_SAMPLE,
+			.max_width = device->caps.max_image_size,
+			.max_height = device->caps.max_image_size,
+		};
+	}
+	modifiers[i].split = modifiers[i].planes == format->ycbcr->n_memories;
+}
+
+static int ask_modifiers(struct sbx_device *device, struct entry *entry) {
+	const struct sbx_format *format = &entry->format;
 	VkDrmFormatModifierPropertiesListEXT list = {
 		.sType = VK_STRUCTURE_TYPE_DRM_FORMAT_MODIFIER_PROPERTIES_LIST_EXT,
 	};
 	VkFormatProperties2 properties = {
 		.sType = VK_STRUCTURE_TYPE_FORMAT_PROPERTIES_2, .pNext = &list,
 	};
-	device->vki.vkGetPhysicalDeviceFormatProperties2(device->physical, format->vk, &properties);
+	if (format->vk != VK_FORMAT_UNDEFINED) {
+		device->vki.vkGetPhysicalDeviceFormatProperties2(device->physical, format->vk,
+			&properties);
+	}
 	uint32_t count = list.drmFormatModifierCount;
 	VkDrmFormatModifierPropertiesEXT *offered = calloc(count + 1, sizeof(*offered));
 	struct sbx_format_modifier *modifiers = calloc(count + 1, sizeof(*modifiers));
@@ -243,30 +222,79 @@ static int ask_modifiers(struct sbx_device *device, const struct sbx_format *for
 		return -ENOMEM;
 	}
 	list.pDrmFormatModifierProperties = offered;
-	device->vki.vkGetPhysicalDeviceFormatProperties2(device->physical, format->vk, &properties);
+	if (count > 0) {
+		device->vki.vkGetPhysicalDeviceFormatProperties2(device->physical, format->vk,
+			&properties);
+	}
 	for (uint32_t i = 0; i < list.drmFormatModifierCount && i < count; i++) {
 		if (describe_modifier(device, format, &offered[i], &modifiers[entry->count])) {
 			entry->count++;
 		}
 	}
 	free(offered);
+	if (format->ycbcr != NULL) {
+		add_split(device, entry, modifiers);
+	}
 	entry->modifiers = modifiers;
 	return 0;
 }
 
+static VkFormatFeatureFlags ask_features(struct sbx_device *device, VkFormat format) {
+	VkFormatProperties properties;
+	device->vki.vkGetPhysicalDeviceFormatProperties(device->physical, format, &properties);
+	return properties.optimalTilingFeatures;
+}
+
+static void choose_rgb(struct sbx_device *device, struct entry *entry) {
+	struct sbx_format alternate;
+	entry->features = ask_features(device, entry->format.vk);
+	for (size_t i = 0; !can_sample(entry->features) &&
+			sbx_format_alternate(&entry->format, i, &alternate); i++) {
+		VkFormatFeatureFlags features = ask_features(device, alternate.vk);
+		if (can_sample(features)) {
+			entry->format = alternate;
+			entry->features = features;
+		}
+	}
+}
+
+static void choose_ycbcr(struct sbx_device *device, struct entry *entry) {
+	const struct sbx_ycbcr *ycbcr = entry->format.ycbcr;
+	entry->features = ~0u;
+	for (uint32_t i = 0; i < ycbcr->n_planes; i++) {
+		entry->features &= sbx_format_features(device,
+			sbx_format_from_drm(ycbcr->planes[i].drm));
+	}
+}
+
 static struct entry *lookup(struct sbx_device *device, const struct sbx_format *format) {
-	struct entry *entry = &device->formats->entries[format - formats];
+	size_t index = sbx_format_index(format);
+	struct entry *entry = &device->formats->entries[index];
 	if (entry->known) {
 		return entry;
 	}
-	VkFormatProperties properties;
-	device->vki.vkGetPhysicalDeviceFormatProperties(device->physical, format->vk, &properties);
-	entry->features = properties.optimalTilingFeatures;
-	if (device->caps.dmabuf && ask_modifiers(device, format, entry) < 0) {
+	size_t count;
+	entry->format = sbx_format_all(&count)[index];
+	entry->format.texel_bytes = entry->format.bytes_per_pixel;
+	entry->count = 0;
+	if (format->ycbcr != NULL) {
+		choose_ycbcr(device, entry);
+	} else {
+		choose_rgb(device, entry);
+	}
+	// What has to be widened is not read where it lies.
+	bool widened = entry->format.texel_bytes != entry->format.bytes_per_pixel;
+	if (device->caps.dmabuf && !widened && ask_modifiers(device, entry) < 0) {
 		return NULL;
 	}
 	entry->known = true;
 	return entry;
+}
+
+const struct sbx_format *sbx_format_on_device(struct sbx_device *device,
+		const struct sbx_format *format) {
+	struct entry *entry = lookup(device, format);
+	return entry != NULL ? &entry->format : NULL;
 }
 
 VkFormatFeatureFlags sbx_format_features(struct sbx_device *device,
@@ -276,7 +304,8 @@ VkFormatFeatureFlags sbx_format_features(struct sbx_device *device,
 }
 
 uint32_t sbx_format_uses(struct sbx_device *device, const struct sbx_format *format) {
-	return uses_of(format, sbx_format_features(device, format));
+	struct entry *entry = lookup(device, format);
+	return entry != NULL ? uses_of(&entry->format, entry->features) : 0;
 }
 
 const struct sbx_format_modifier *sbx_format_find_modifier(struct sbx_device *device,

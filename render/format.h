@@ -11,14 +11,23 @@
 
 struct sbx_device;
 
+struct sbx_ycbcr;
+
 /**
- * One single-plane RGB format. DRM names formats by little-endian words, Vulkan's packed formats too,
- * its unpacked ones by bytes.
+ * One pixel format. DRM names formats by little-endian words, Vulkan's packed formats too, its unpacked
+ * ones by bytes.
  */
 struct sbx_format {
 	uint32_t drm;
+	/** YCbCr: Vulkan's format of all planes together, VK_FORMAT_UNDEFINED where it has none. */
 	VkFormat vk;
+	/** 0: YCbCr, whose pixels have no size of their own. */
 	uint32_t bytes_per_pixel;
+	/**
+	 * Bytes of a texel in an image of ours, known for sbx_format_on_device() only: more than the above
+	 * where the device has no format of three channels, and one of four takes its place.
+	 */
+	uint32_t texel_bytes;
 	/** False for XRGB and the like: alpha reads as one, and stores of it do not matter. */
 	bool has_alpha;
 	/** How the image's channels become RGBA when sampled (alpha one for X formats). */
@@ -26,6 +35,8 @@ struct sbx_format {
 	/** Bits of the narrowest colour channel (5, 8, 10, 16) and whether it is floating point. */
 	uint8_t depth;
 	bool is_float;
+	/** How the planes of a YCbCr format are sampled (ycbcr.h); NULL: RGB. */
+	const struct sbx_ycbcr *ycbcr;
 };
 
 /** The format of this DRM fourcc, or NULL. Static. */

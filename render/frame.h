@@ -30,7 +30,8 @@ struct sbx_record {
 			/** The last texel of each row and column. */
 			uint32_t last_x, last_y;
 			float alpha;
-			uint32_t unused;
+			/** SBX_RECORD_YCBCR: where the rest is, in quads from the first record of all. */
+			uint32_t extra;
 		};
 	};
 	/**
@@ -53,7 +54,25 @@ enum sbx_record_flags {
 	SBX_RECORD_REPLACE = 1 << 4,
 	/** `alpha` is not 1. */
 	SBX_RECORD_ALPHA = 1 << 5,
+	/** Sampled plane by plane: a struct sbx_ycbcr_record says how. In the shader, too. */
+	SBX_RECORD_YCBCR = 1 << 6,
 };
+
+/** What shaders/ycbcr.glsl needs besides the record: five quads. */
+struct sbx_ycbcr_record {
+	/** The second and the third plane's slots; the first's is that of the record. */
+	uint32_t slots[2];
+	/** 8 bits: how many planes; 8 bits: log2 of how many pixels a chroma texel is wide; 8 bits: high. */
+	uint32_t planes;
+	/** The last texel of the chroma planes: 16 bits of x, 16 of y. */
+	uint32_t last;
+	/** Where chroma lies (sbx_ycbcr_chroma_offset()). */
+	float offset[2];
+	float alpha_scale, unused;
+	/** sbx_ycbcr_matrix() */
+	float rows[3][4];
+};
+_Static_assert(sizeof(struct sbx_ycbcr_record) == 80, "as the shader has it");
 
 /** A part as the shader reads it. */
 struct sbx_packed_part {
@@ -67,6 +86,9 @@ _Static_assert(sizeof(struct sbx_packed_part) == 16, "one quad");
 
 /** Fill in the record of a texture layer, all but the slot. False: nothing of it can be seen. */
 bool sbx_record_from_texture(struct sbx_record *record, const struct sbx_texture_op *op);
+/** The rest for a YCbCr texture whose planes have their slots. */
+void sbx_ycbcr_record_init(struct sbx_ycbcr_record *record, const struct sbx_image *texture,
+	const struct sbx_coding *coding);
 /** The same for a rectangle. */
 bool sbx_record_from_rect(struct sbx_record *record, const struct sbx_rect_op *op);
 
@@ -74,6 +96,7 @@ bool sbx_record_from_rect(struct sbx_record *record, const struct sbx_rect_op *o
 struct sbx_layer {
 	/** NULL: a rectangle. */
 	struct sbx_image *texture;
+	struct sbx_coding coding;
 	/** Into frame->boxes. */
 	size_t first_box;
 	int n_boxes;
@@ -111,12 +134,17 @@ struct sbx_composer {
 	struct sbx_pipelines pipelines;
 	struct sbx_framedata data;
 	struct sbx_partition partition;
-	/** The parts that are not copied. */
+	/** The parts that are not copied, those of one pipeline after those of another. */
 	struct sbx_packed_part *packed;
-	size_t packed_capacity;
+	/** enum sbx_pipeline_kind of each part of the partition; SBX_PIPELINE_KINDS: it is copied. */
+	uint8_t *kinds;
+	size_t packed_capacity, kinds_capacity;
 	/** Regions of vkCmdCopyImage, sorted by layer. */
 	VkImageCopy *copies;
 	size_t copies_capacity;
+	/** Of the visible YCbCr layers. */
+	struct sbx_ycbcr_record *extras;
+	size_t n_extras, extras_capacity;
 	struct sbx_frame frame;
 };
 
@@ -125,12 +153,18 @@ struct sbx_plan {
 	/** Layers first .. first + n of the frame are covered by the partition. */
 	size_t first_layer, n_layers;
 	uint32_t n_copied, n_dispatched;
-	/** Some layer in a dispatched part needs the full pipeline. */
-	bool full;
+	/** How many pixels the parts have that SBX_PIPELINE_SINGLE can draw. */
+	uint64_t single_pixels;
+	/** Which pipeline draws the parts of each kind. */
+	enum sbx_pipeline_kind pipelines[SBX_PIPELINE_KINDS];
+	/** A dispatch for each pipeline: its parts among the packed ones, its workgroups. */
+	struct {
+		uint32_t first_part, n_parts, n_groups;
+	} dispatches[SBX_PIPELINE_KINDS];
 };
 
 /**
- * Draw once with each pipeline. Software devices compile a pipeline when it is first used, in some
+ * Draw once with each pipeline for RGB. Software devices compile a pipeline when it is first used, in some
  * 0.1 s, in an emulated machine in seconds: at start-up nobody waits for a frame yet.
  */
 int sbx_composer_warm_up(struct sbx_composer *composer);

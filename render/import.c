@@ -12,6 +12,7 @@
 #include "render/format_cache.h"
 #include "render/image.h"
 #include "render/image_private.h"
+#include "render/ycbcr.h"
 #include "sync/fd.h"
 #include "trace/log.h"
 
@@ -22,6 +23,8 @@ struct import {
 	uint32_t uses;
 	const struct sbx_format *format;
 	const struct sbx_format_modifier *modifier;
+	/* Of a plane that is imported by itself; NULL: the format's own. */
+	const VkComponentMapping *swizzle;
 	/* Bytes in the buffer of each plane. */
 	uint64_t size[SBX_DMABUF_MAX_PLANES];
 	/* The planes are in more than one buffer. */
@@ -115,6 +118,25 @@ static int check_fd(struct import *import, uint32_t plane) {
 	return 0;
 }
 
+/* What of the picture lies in this plane of memory: its rows, and the bytes of each. */
+static void plane_extent(const struct import *import, uint32_t plane, uint64_t *row, uint64_t *rows) {
+	const struct sbx_dmabuf *dmabuf = import->dmabuf;
+	const struct sbx_ycbcr *ycbcr = import->format->ycbcr;
+	uint32_t width = dmabuf->width, height = dmabuf->height, index = plane;
+	uint32_t bytes = import->format->bytes_per_pixel;
+	if (ycbcr != NULL) {
+		for (index = 0; index < ycbcr->n_planes && ycbcr->planes[index].memory != plane;) {
+			index++;
+		}
+	}
+	if (ycbcr != NULL && index < ycbcr->n_planes) {
+		sbx_ycbcr_plane_size(ycbcr, index, width, height, &width, &height);
+		bytes = sbx_format_from_drm(ycbcr->planes[index].drm)->bytes_per_pixel;
+	}
+	*row = (uint64_t)width * bytes;
+	*rows = height;
+}
+
 /*
  * In a linear layout every byte can be accounted for. Of others only the driver knows the layout; it
  * is asked for the size that it needs once the image exists. No sum can overflow: the height is at
@@ -122,14 +144,14 @@ static int check_fd(struct import *import, uint32_t plane) {
  */
 static int check_layout(struct import *import, uint32_t plane) {
 	const struct sbx_dmabuf *dmabuf = import->dmabuf;
-	uint64_t offset = dmabuf->offset[plane], stride = dmabuf->stride[plane];
-	uint64_t row = (uint64_t)dmabuf->width * import->format->bytes_per_pixel;
+	uint64_t offset = dmabuf->offset[plane], stride = dmabuf->stride[plane], row, rows;
+	plane_extent(import, plane, &row, &rows);
 	bool linear = dmabuf->modifier == DRM_FORMAT_MOD_LINEAR;
 	if (stride == 0 || (linear && stride < row)) {
 		return refuse(import, -EINVAL, "plane %u: a row has %llu bytes, the stride is %llu", plane,
 			(unsigned long long)row, (unsigned long long)stride);
 	}
-	uint64_t end = linear ? offset + stride * (dmabuf->height - 1) + row : offset + stride;
+	uint64_t end = linear ? offset + stride * (rows - 1) + row : offset + stride;
 	if (end > import->size[plane]) {
 		return refuse(import, -EINVAL, "plane %u: offset %llu and stride %llu reach byte %llu of "
 			"%llu", plane, (unsigned long long)offset, (unsigned long long)stride,
@@ -145,6 +167,16 @@ static bool same_buffer(int a, int b) {
 		st_a.st_dev == st_b.st_dev;
 }
 
+/* One Vulkan image for all planes. */
+static bool can_be_whole(const struct import *import) {
+	const struct sbx_ycbcr *ycbcr = import->format->ycbcr;
+	if (import->disjoint && (import->modifier->features & VK_FORMAT_FEATURE_DISJOINT_BIT) == 0) {
+		return false;
+	}
+	return ycbcr == NULL || (import->modifier->whole &&
+		sbx_ycbcr_is_even(ycbcr, import->dmabuf->width, import->dmabuf->height));
+}
+
 static int check_planes(struct import *import) {
 	const struct sbx_dmabuf *dmabuf = import->dmabuf;
 	for (uint32_t i = 0; i < dmabuf->planes; i++) {
@@ -157,8 +189,10 @@ static int check_planes(struct import *import) {
 		}
 		import->disjoint = import->disjoint || !same_buffer(dmabuf->fd[0], dmabuf->fd[i]);
 	}
-	if (import->disjoint && (import->modifier->features & VK_FORMAT_FEATURE_DISJOINT_BIT) == 0) {
-		return refuse(import, -ENOTSUP, "its planes lie in different buffers");
+	if (!can_be_whole(import) && !import->modifier->split) {
+		return import->disjoint ?
+			refuse(import, -ENOTSUP, "its planes lie in different buffers") :
+			refuse(import, -ENOTSUP, "an odd size for planes of fewer pixels");
 	}
 	return 0;
 }
@@ -171,8 +205,15 @@ static int create_handle(struct import *import) {
 		layouts[i].offset = dmabuf->offset[i];
 		layouts[i].rowPitch = dmabuf->stride[i];
 	}
+	VkFormat views[SBX_YCBCR_MAX_PLANES];
+	const VkImageFormatListCreateInfo views_info = {
+		.sType = VK_STRUCTURE_TYPE_IMAGE_FORMAT_LIST_CREATE_INFO,
+		.viewFormatCount = sbx_format_plane_views(import->format, views),
+		.pViewFormats = views,
+	};
 	const VkImageDrmFormatModifierExplicitCreateInfoEXT modifier_info = {
 		.sType = VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_EXPLICIT_CREATE_INFO_EXT,
+		.pNext = import->format->ycbcr != NULL ? &views_info : NULL,
 		.drmFormatModifier = dmabuf->modifier,
 		.drmFormatModifierPlaneCount = dmabuf->planes,
 		.pPlaneLayouts = layouts,
@@ -185,9 +226,10 @@ static int create_handle(struct import *import) {
 	const VkImageCreateInfo info = {
 		.sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
 		.pNext = &external_info,
-		.flags = import->disjoint ? VK_IMAGE_CREATE_DISJOINT_BIT : 0,
+		.flags = (import->disjoint ? VK_IMAGE_CREATE_DISJOINT_BIT : 0) |
+			(import->format->ycbcr != NULL ? VK_IMAGE_CREATE_MUTABLE_FORMAT_BIT : 0),
 		.imageType = VK_IMAGE_TYPE_2D,
-		.format = import->format->vk,
+		.format = import->image->format->vk,
 		.extent = { dmabuf->width, dmabuf->height, 1 },
 		.mipLevels = 1,
 		.arrayLayers = 1,
@@ -321,22 +363,77 @@ static int create_image(struct import *import) {
 	if (ret == 0) {
 		ret = bind_memory(import, memories);
 	}
-	return ret == 0 ? sbx_image_create_views(image, import->uses) : ret;
+	if (ret < 0) {
+		return ret;
+	}
+	return import->format->ycbcr != NULL ? sbx_image_create_plane_views(image) :
+		sbx_image_create_views(image, import->uses, import->swizzle);
+}
+
+static int import_checked(struct import *import);
+
+/* Each plane as a buffer of its own. */
+static int import_plane(struct import *import, uint32_t index) {
+	const struct sbx_dmabuf *dmabuf = import->dmabuf;
+	const struct sbx_ycbcr_plane *plane = &import->format->ycbcr->planes[index];
+	struct sbx_dmabuf part = {
+		.format = plane->drm,
+		.modifier = dmabuf->modifier,
+		.planes = 1,
+		.offset = { dmabuf->offset[plane->memory] },
+		.stride = { dmabuf->stride[plane->memory] },
+		.fd = { dmabuf->fd[plane->memory], -1, -1, -1 },
+	};
+	sbx_ycbcr_plane_size(import->format->ycbcr, index, dmabuf->width, dmabuf->height, &part.width,
+		&part.height);
+	struct import child = {
+		.device = import->device, .dmabuf = &part, .uses = import->uses,
+		.swizzle = &plane->swizzle,
+	};
+	int ret = import_checked(&child);
+	if (ret == 0) {
+		import->image->planes[import->image->n_planes++] = child.image;
+	} else {
+		sbx_image_abandon(child.image);
+	}
+	return ret;
+}
+
+static int import_planes(struct import *import) {
+	const struct sbx_dmabuf *dmabuf = import->dmabuf;
+	struct sbx_image *image = sbx_image_alloc(import->device, import->format, dmabuf->width,
+		dmabuf->height);
+	if (image == NULL) {
+		return -ENOMEM;
+	}
+	import->image = image;
+	image->foreign = true;
+	int ret = 0;
+	for (uint32_t i = 0; i < import->format->ycbcr->n_planes && ret == 0; i++) {
+		ret = import_plane(import, i);
+	}
+	return ret;
+}
+
+/* Leaves a half-built image for the caller to abandon. */
+static int import_checked(struct import *import) {
+	int ret = check_format(import);
+	if (ret == 0) {
+		ret = check_dimensions(import);
+	}
+	if (ret == 0) {
+		ret = check_planes(import);
+	}
+	if (ret < 0) {
+		return ret;
+	}
+	return can_be_whole(import) ? create_image(import) : import_planes(import);
 }
 
 int sbx_image_import_dmabuf(struct sbx_device *device, const struct sbx_dmabuf *dmabuf,
 		uint32_t uses, struct sbx_image **image) {
 	struct import import = { .device = device, .dmabuf = dmabuf, .uses = uses };
-	int ret = check_format(&import);
-	if (ret == 0) {
-		ret = check_dimensions(&import);
-	}
-	if (ret == 0) {
-		ret = check_planes(&import);
-	}
-	if (ret == 0) {
-		ret = create_image(&import);
-	}
+	int ret = import_checked(&import);
 	if (ret < 0) {
 		sbx_image_abandon(import.image);
 		return ret;

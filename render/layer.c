@@ -2,6 +2,7 @@
 #include "render/format.h"
 #include "render/frame.h"
 #include "render/image.h"
+#include "render/ycbcr.h"
 
 /** A map's origin further out than this is moved in, so that the shader's integers cannot overflow. */
 #define MAX_ORIGIN (1 << 20)
@@ -87,8 +88,11 @@ bool sbx_record_from_texture(struct sbx_record *record, const struct sbx_texture
 	if (op->blend == SBX_BLEND_NONE || (alpha == 1 && !op->texture->format->has_alpha)) {
 		record->flags |= SBX_RECORD_REPLACE;
 	}
-	bool unscaled = is_unscaled(op);
-	if (unscaled && op->transform == SBX_TRANSFORM_NORMAL) {
+	bool unscaled = is_unscaled(op), ycbcr = op->texture->format->ycbcr != NULL;
+	if (ycbcr) {
+		record->flags |= SBX_RECORD_YCBCR;
+	}
+	if (unscaled && op->transform == SBX_TRANSFORM_NORMAL && !ycbcr) {
 		record->flags |= SBX_RECORD_PLAIN;
 		record->offset[0] = (int32_t)((int64_t)op->src_x - op->box.x1);
 		record->offset[1] = (int32_t)((int64_t)op->src_y - op->box.y1);
@@ -99,6 +103,23 @@ bool sbx_record_from_texture(struct sbx_record *record, const struct sbx_texture
 	}
 	set_map(record, op);
 	return true;
+}
+
+void sbx_ycbcr_record_init(struct sbx_ycbcr_record *record, const struct sbx_image *texture,
+		const struct sbx_coding *coding) {
+	const struct sbx_ycbcr *ycbcr = texture->format->ycbcr;
+	const struct sbx_image *chroma = texture->planes[ycbcr->n_planes - 1];
+	const struct sbx_ycbcr_plane *last = &ycbcr->planes[ycbcr->n_planes - 1];
+	*record = (struct sbx_ycbcr_record){
+		.planes = ycbcr->n_planes | (uint32_t)last->shift_x << 8 | (uint32_t)last->shift_y << 16,
+		.last = (chroma->width - 1) | (chroma->height - 1) << 16,
+		.alpha_scale = texture->format->has_alpha ? ycbcr->scale : 1,
+	};
+	for (uint32_t i = 1; i < ycbcr->n_planes; i++) {
+		record->slots[i - 1] = (uint32_t)texture->planes[i]->sample_slot;
+	}
+	sbx_ycbcr_chroma_offset(ycbcr, coding->chroma, record->offset);
+	sbx_ycbcr_matrix(ycbcr, coding->encoding, coding->range, record->rows);
 }
 
 bool sbx_record_from_rect(struct sbx_record *record, const struct sbx_rect_op *op) {

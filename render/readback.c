@@ -125,12 +125,25 @@ static int send_copy(struct sbx_image *image, const pixman_box32_t *box, int acq
 	return sbx_batch_submit(batch, NULL, &buffer->last_use);
 }
 
-static void copy_rows(const struct sbx_buffer *buffer, size_t row, int32_t rows, char *to,
-		uint32_t stride) {
+static void copy_row(const struct sbx_format *format, const char *from, char *to, int32_t pixels) {
+	if (format->texel_bytes == format->bytes_per_pixel) {
+		memcpy(to, from, (size_t)pixels * format->bytes_per_pixel);
+		return;
+	}
+	for (int32_t x = 0; x < pixels; x++) {
+		memcpy(to, from, format->bytes_per_pixel);
+		from += format->texel_bytes;
+		to += format->bytes_per_pixel;
+	}
+}
+
+static void copy_rows(const struct sbx_buffer *buffer, const struct sbx_format *format,
+		const pixman_box32_t *box, char *to, uint32_t stride) {
 	const char *from = buffer->data;
-	for (int32_t y = 0; y < rows; y++) {
-		memcpy(to, from, row);
-		from += row;
+	int32_t width = box->x2 - box->x1;
+	for (int32_t y = box->y1; y < box->y2; y++) {
+		copy_row(format, from, to, width);
+		from += (size_t)width * format->texel_bytes;
 		to += stride;
 	}
 }
@@ -142,9 +155,8 @@ int sbx_image_read(struct sbx_image *image, const pixman_box32_t *box, void *dat
 	if (ret < 0) {
 		return ret;
 	}
-	size_t row = (size_t)(box->x2 - box->x1) * image->format->bytes_per_pixel;
-	int32_t rows = box->y2 - box->y1;
-	struct sbx_buffer *buffer = get_buffer(device, row * rows);
+	struct sbx_buffer *buffer = get_buffer(device, (VkDeviceSize)(box->x2 - box->x1) *
+		(VkDeviceSize)(box->y2 - box->y1) * image->format->texel_bytes);
 	if (buffer == NULL) {
 		return -ENOMEM;
 	}
@@ -156,6 +168,6 @@ int sbx_image_read(struct sbx_image *image, const pixman_box32_t *box, void *dat
 		drop_buffer(device);
 		return ret;
 	}
-	copy_rows(buffer, row, rows, data, stride);
+	copy_rows(buffer, image->format, box, data, stride);
 	return 0;
 }

@@ -70,7 +70,7 @@ static void print_sync(const struct sbx_device *device, FILE *out) {
 		"completion leaves as SYNC_FD");
 	line(out, "GPU timestamps", caps->timestamp_valid_bits > 0, "render timers show nothing");
 	line(out, "timestamps in CLOCK_MONOTONIC", caps->calibrated_timestamps,
-		"GPU times cannot be placed among the CPU's");
+		"GPU times in a recording are estimates");
 }
 
 static void print_formats(const struct sbx_device *device, FILE *out) {

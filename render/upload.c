@@ -17,16 +17,37 @@ struct source {
 };
 
 static size_t box_bytes(const struct sbx_image *image, const pixman_box32_t *box) {
-	return (size_t)(box->x2 - box->x1) * (box->y2 - box->y1) * image->format->bytes_per_pixel;
+	return (size_t)(box->x2 - box->x1) * (box->y2 - box->y1) * image->format->texel_bytes;
 }
 
 /* Copies start at whole pixels, and at whole cache lines where the pixel size allows. */
 static size_t pixel_alignment(const struct sbx_image *image) {
-	return 16 * (size_t)image->format->bytes_per_pixel;
+	return 16 * (size_t)image->format->texel_bytes;
 }
 
 static size_t align_up(size_t value, size_t alignment) {
 	return (value + alignment - 1) / alignment * alignment;
+}
+
+/* The channel that is not in the source is never read: a swizzle puts a one there. */
+static void widen_row(const char *from, char *to, int32_t pixels, const struct sbx_format *format) {
+	for (int32_t x = 0; x < pixels; x++) {
+		memcpy(to, from, format->bytes_per_pixel);
+		memset(to + format->bytes_per_pixel, 0, format->texel_bytes - format->bytes_per_pixel);
+		from += format->bytes_per_pixel;
+		to += format->texel_bytes;
+	}
+}
+
+static void widen_rows(const struct sbx_image *image, const struct source *source,
+		const pixman_box32_t *box, char *to) {
+	const struct sbx_format *format = image->format;
+	int32_t width = box->x2 - box->x1;
+	for (int32_t y = box->y1; y < box->y2; y++) {
+		widen_row(source->data + (size_t)y * source->stride +
+			(size_t)box->x1 * format->bytes_per_pixel, to, width, format);
+		to += (size_t)width * format->texel_bytes;
+	}
 }
 
 /* Rows are packed tightly. */
@@ -121,7 +142,11 @@ static int upload_boxes(struct sbx_image *image, const struct source *source,
 	}
 	char *to = piece.data;
 	for (int i = 0; i < count; i++) {
-		copy_rows(image, source, &boxes[i], to);
+		if (image->format->texel_bytes != image->format->bytes_per_pixel) {
+			widen_rows(image, source, &boxes[i], to);
+		} else {
+			copy_rows(image, source, &boxes[i], to);
+		}
 		to += staged_size(image, &boxes[i], 1);
 	}
 	record_copies(uploads, image, &piece, boxes, count);

@@ -17,6 +17,7 @@ struct slot {
 	struct sbx_wait *wait; // while armed
 	struct wl_event_source *source;
 	int fd;
+	bool registered; // with the kernel, which has not fired it
 };
 
 struct sbx_wait {
@@ -48,7 +49,13 @@ struct sbx_waiter_pool {
 /* The event loop watches a duplicate of its own. */
 enum { FDS_PER_SLOT = 2 };
 
+static void slot_set_registered(struct slot *slot, bool registered) {
+	sbx_count(SBX_COUNT_REGISTERED, registered - slot->registered);
+	slot->registered = registered;
+}
+
 static void slot_destroy(struct slot *slot) {
+	slot_set_registered(slot, false);
 	wl_list_remove(&slot->link);
 	if (slot->source != NULL) {
 		wl_event_source_remove(slot->source);
@@ -125,6 +132,7 @@ static int slot_handle_event(int fd, uint32_t mask, void *data) {
 		return 0;
 	}
 	struct sbx_wait *wait = slot->wait;
+	slot_set_registered(slot, false);
 	slot_release(slot);
 	if (wait != NULL) {
 		wait->slot = NULL;
@@ -179,6 +187,7 @@ static bool slot_register(struct slot *slot, const struct sbx_wait *wait) {
 		return false;
 	}
 	sbx_count(SBX_COUNT_REGISTRATIONS, 1);
+	slot_set_registered(slot, true);
 	return true;
 }
 

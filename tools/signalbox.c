@@ -2,6 +2,8 @@
 #include <string.h>
 
 #include "check/main.h"
+#include "run/main.h"
+#include "tracing/main.h"
 
 struct command {
 	const char *name;
@@ -11,6 +13,8 @@ struct command {
 
 static const struct command commands[] = {
 	{ "check", "test the explicit sync of the compositor you are in", check_main },
+	{ "run", "run a wlroots compositor with signalbox's renderer and explicit sync", run_main },
+	{ "trace", "show what happened to every buffer on loan, from a recording", trace_main },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 

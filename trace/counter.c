@@ -20,6 +20,7 @@ static const char *const names[SBX_COUNT_MAX] = {
 	[SBX_COUNT_IOCTL_DMABUF_IMPORT] = "ioctl.dmabuf_import",
 	[SBX_COUNT_IOCTL_OTHER] = "ioctl.other",
 	[SBX_COUNT_REGISTRATIONS] = "registrations",
+	[SBX_COUNT_REGISTERED] = "registered_waits",
 	[SBX_COUNT_FDS] = "fds",
 	[SBX_COUNT_HANDLES] = "handles",
 	[SBX_COUNT_FRAMES] = "frames",
@@ -29,6 +30,13 @@ static const char *const names[SBX_COUNT_MAX] = {
 	[SBX_COUNT_SEMAPHORE_IMPORTS] = "semaphore_imports",
 	[SBX_COUNT_SEMAPHORE_EXPORTS] = "semaphore_exports",
 	[SBX_COUNT_WAITS_LOST] = "waits_lost",
+	[SBX_COUNT_LOANS] = "loans",
+	[SBX_COUNT_COMMITS] = "commits",
+	[SBX_COUNT_HELD] = "held",
+	[SBX_COUNT_SUPERSEDED] = "superseded",
+	[SBX_COUNT_FAILED] = "failed",
+	[SBX_COUNT_FORCED] = "forced",
+	[SBX_COUNT_STALLS] = "stalls",
 };
 
 const char *sbx_counter_name(enum sbx_counter counter) {

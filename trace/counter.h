@@ -26,8 +26,10 @@ enum sbx_counter {
 	SBX_COUNT_IOCTL_DMABUF_EXPORT,
 	SBX_COUNT_IOCTL_DMABUF_IMPORT,
 	SBX_COUNT_IOCTL_OTHER,
-	/* waits registered with the kernel (syncobj eventfd) */
+	/* waits registered with the kernel (syncobj eventfd), ever */
 	SBX_COUNT_REGISTRATIONS,
+	/* those that it has not answered; it forgets none when we do (goes down again) */
+	SBX_COUNT_REGISTERED,
 	/* file descriptors that sync/ holds now (goes down again) */
 	SBX_COUNT_FDS,
 	/* syncobj handles that sync/ holds now (goes down again) */
@@ -42,6 +44,18 @@ enum sbx_counter {
 	SBX_COUNT_SEMAPHORE_EXPORTS,
 	/* textures left out of a pass because their wait could not be had */
 	SBX_COUNT_WAITS_LOST,
+	/* loan/: release points owed now (goes down again), commits with points, ever */
+	SBX_COUNT_LOANS,
+	SBX_COUNT_COMMITS,
+	/* commits that wait now (goes down again), for their acquire point, a child's, or behind another */
+	SBX_COUNT_HELD,
+	/* what became of them, ever: overtaken while held; their fence failed; applied unwaited because the
+	 * surface was unmapped or lost its role, or ended with the compositor */
+	SBX_COUNT_SUPERSEDED,
+	SBX_COUNT_FAILED,
+	SBX_COUNT_FORCED,
+	/* points found older than the bound */
+	SBX_COUNT_STALLS,
 	SBX_COUNT_MAX,
 };
 

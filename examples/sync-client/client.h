@@ -140,8 +140,10 @@ struct options {
 	unsigned palette;
 	int buffers;
 	uint64_t frames;    /* 0: no limit */
+	uint64_t hold;      /* frames after which the last one stays; 0: no limit */
 	uint64_t run_ns;    /* 0: no limit */
 	uint64_t late_ns;   /* 0: draw before the commit */
+	bool no_points;     /* implicit sync, whatever is offered */
 	bool no_wait;       /* the control: say ready before drawing */
 	bool fullscreen;
 	enum memory_kind memory;

@@ -243,7 +243,8 @@ uint64_t frames_step(struct client *client) {
 	if (client->drawing != NULL) {
 		return go_on(client, client->drawing);
 	}
-	struct buffer *free = client->wants_frame ? find_free(client) : NULL;
+	bool holds = client->options.hold > 0 && client->next_frame >= client->options.hold;
+	struct buffer *free = client->wants_frame && !holds ? find_free(client) : NULL;
 	if (free != NULL && begin(client, free) && client->drawing != NULL) {
 		return now_ns();
 	}

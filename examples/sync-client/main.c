@@ -28,6 +28,7 @@ static void usage(FILE *file) {
 		"  --fence KIND       how the acquire point waits: vgem (a real pending fence), cpu (the\n"
 		"                     point does not exist before), any (default: vgem if there is one)\n"
 		"  --no-wait-control  signal the acquire point before drawing: what is shown must tear\n"
+		"  --no-points        use implicit sync, whatever the compositor offers\n"
 		"  --memory KIND      dumb (needs the primary DRM node), udmabuf, any (default)\n"
 		"  --buffers N        2 to 8 (default 3)\n"
 		"  --size WxH         default 320x240\n"
@@ -35,6 +36,7 @@ static void usage(FILE *file) {
 		"  --fullscreen\n"
 		"  --name NAME        title and app id\n"
 		"  --frames N         end after N frames\n"
+		"  --hold N           draw N frames and leave the last one there\n"
 		"  --seconds S        end after S seconds\n"
 		"  --stats FILE       also write the numbers to FILE, as lines \"name value\"\n"
 		"  --help\n", file);
@@ -105,6 +107,13 @@ static bool parse_option(struct options *options, int option, const char *value)
 		ok = parse_count(value, 1, INT32_MAX, &number);
 		options->frames = number;
 		break;
+	case 'H':
+		ok = parse_count(value, 1, INT32_MAX, &number);
+		options->hold = number;
+		break;
+	case 'P':
+		options->no_points = true;
+		break;
 	case 'S':
 		ok = parse_count(value, 1, 1000000, &number);
 		options->run_ns = (uint64_t)number * 1000000000;
@@ -130,6 +139,8 @@ static bool parse_options(struct options *options, int argc, char *argv[]) {
 		{ "fullscreen", no_argument, NULL, 'f' },
 		{ "name", required_argument, NULL, 'n' },
 		{ "frames", required_argument, NULL, 'N' },
+		{ "hold", required_argument, NULL, 'H' },
+		{ "no-points", no_argument, NULL, 'P' },
 		{ "seconds", required_argument, NULL, 'S' },
 		{ "stats", required_argument, NULL, 'T' },
 		{ "help", no_argument, NULL, 'h' },

@@ -215,8 +215,8 @@ bool window_init(struct client *client) {
 		return false;
 	}
 	xdg_wm_base_add_listener(client->shell, &shell_listener, client);
-	client->explicit_sync = client->syncobj != NULL;
-	if (!client->explicit_sync) {
+	client->explicit_sync = client->syncobj != NULL && !client->options.no_points;
+	if (client->syncobj == NULL && !client->options.no_points) {
 		fputs("sync-client: the compositor has no wp_linux_drm_syncobj_manager_v1: going on "
 			"without explicit sync\n", stderr);
 	}

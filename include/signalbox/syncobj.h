@@ -16,6 +16,9 @@
  * fence fails is not shown (its other state is applied), one that cannot be waited for with an eventfd is
  * asked for on a timer.
  *
+ * Where the kernel takes it (SYNC_IOC_SET_DEADLINE, Linux 6.7), a client's pending fence is told when the
+ * next frame of the outputs that show its surface needs it, so that the client's GPU can choose its clock.
+ *
  * Everything here is for the thread of the compositor's event loop.
  */
 #ifndef SIGNALBOX_SYNCOBJ_H
@@ -33,7 +36,12 @@ struct wl_global;
 struct wlr_buffer;
 struct wlr_surface;
 
-/** When a commit becomes its surface's content. */
+/**
+ * When a commit becomes its surface's content. Content that is not signalled yet is waited for by whoever
+ * reads it, a display engine too: wlroots is told of the fence by its own functions, see
+ * docs/decisions/0013-wlroots-is-answered.md. Where it does not ask us (libsignalbox is linked behind
+ * wlroots; the log says so), all are SBX_LATCH_SIGNALLED.
+ */
 enum sbx_latch_policy {
 	/** When its acquire point has been signalled: a slow client delays nobody but itself. */
 	SBX_LATCH_SIGNALLED,
@@ -42,12 +50,31 @@ enum sbx_latch_policy {
 	 * one trusts; a slow one stops the whole screen. Needs sbx_renderer.
 	 */
 	SBX_LATCH_MATERIALISED,
+	/**
+	 * When it is signalled, or at an output's last moment for rendering, if the surface's last commits say
+	 * that it will be signalled before our GPU needs it; then the GPU waits. Otherwise the frame before
+	 * stays. So a client that is on time gains up to a frame, and a slow one delays itself only.
+	 *
+	 * Relied on are the longest of the last 16 durations from commit to signal, and an eighth more, once
+	 * there have been 8; the output's refresh; and what our own frames took, measured by sbx_renderer.
+	 * Where one of these is not known (an output without a refresh rate or with adaptive sync, a
+	 * surface on no output, another renderer) it is SIGNALLED.
+	 *
+	 * A client whose fence is not there when our GPU needs it has stopped the screen for as long as it is
+	 * late. It is treated as SIGNALLED for one second, then two, four, up to 64 each further time, or
+	 * sixteen times as long as it was late, if that is longer. 64 kept predictions halve the next time.
+	 */
+	SBX_LATCH_DEADLINE,
 };
+
+/** How many policies there are. */
+enum { SBX_LATCH_POLICIES = 3 };
 
 enum {
 	SBX_SYNCOBJ_DEFAULT_TIMELINES = 2048,
 	SBX_SYNCOBJ_DEFAULT_HELD_COMMITS = 256,
 	SBX_SYNCOBJ_DEFAULT_POINTS = 4096,
+	SBX_SYNCOBJ_DEFAULT_STALL_MS = 1000,
 };
 
 /**
@@ -77,6 +104,14 @@ struct sbx_syncobj_options {
 	 */
 	bool (*allow_client)(const struct wl_client *client, void *data);
 	void *data;
+	/**
+	 * A point that has not come after so many milliseconds is named in the log, once, with its client,
+	 * its surface and whom it waits for: an acquire point from its commit on, a release point from the
+	 * time on when other content has taken its buffer's place. At most four lines in ten seconds for each
+	 * client. 0: SBX_SYNCOBJ_DEFAULT_STALL_MS; negative: never. The environment variable
+	 * SIGNALBOX_STALL_MS goes first.
+	 */
+	int32_t stall_ms;
 	/** Leave the process's soft limit of fds alone. Without this it is raised to the hard limit. */
 	bool keep_fd_limit;
 };
@@ -125,6 +160,14 @@ struct sbx_syncobj_stats {
 	size_t held_commits;
 	/** Ever: commits overtaken while held, acquire fences that failed. */
 	uint64_t superseded, failed;
+	/** Ever: commits that became content, by enum sbx_latch_policy. */
+	uint64_t latched[SBX_LATCH_POLICIES];
+	/**
+	 * Ever: commits that were latched before they were signalled because they were expected to be in time
+	 * (SBX_LATCH_DEADLINE), and how many of them were and were not. One that is replaced before it was
+	 * needed is neither.
+	 */
+	uint64_t predicted, predictions_kept, predictions_broken;
 };
 
 SBX_API void sbx_syncobj_manager_get_stats(const struct sbx_syncobj_manager *manager,

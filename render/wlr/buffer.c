@@ -22,6 +22,7 @@ static const struct wlr_addon_interface addon_impl = {
 void sbx_wlr_buffer_destroy(struct sbx_wlr_buffer *buffer) {
 	wlr_addon_finish(&buffer->addon);
 	wl_list_remove(&buffer->link);
+	sbx_work_finish(&buffer->work);
 	if (buffer->texture != NULL) {
 		sbx_texture_orphan(buffer->texture);
 	} else {
@@ -86,10 +87,39 @@ static struct sbx_wlr_buffer *create(struct sbx_renderer *renderer, struct wlr_b
 	buffer->renderer = renderer;
 	buffer->wlr = wlr_buffer;
 	buffer->uses = uses;
+	buffer->work.fence_fd = -1;
 	collect_fds(buffer, attributes);
 	wlr_addon_init(&buffer->addon, &wlr_buffer->addons, renderer, &addon_impl);
+	buffer->used_ns = sbx_renderer_now_ns();
 	wl_list_insert(&renderer->buffers, &buffer->link);
 	return buffer;
+}
+
+static void touch(struct sbx_wlr_buffer *buffer, int64_t now_ns) {
+	buffer->used_ns = now_ns;
+	wl_list_remove(&buffer->link);
+	wl_list_insert(&buffer->renderer->buffers, &buffer->link);
+}
+
+/* Textures and passes hold locks: what is not locked is in nobody's hands but its owner's. */
+static bool is_held(const struct sbx_wlr_buffer *buffer) {
+	return buffer->wlr->n_locks > 0 || (buffer->texture != NULL && buffer->texture->recorded > 0);
+}
+
+void sbx_wlr_buffer_drop_idle(struct sbx_renderer *renderer) {
+	int64_t now_ns = sbx_renderer_now_ns();
+	while (!wl_list_empty(&renderer->buffers)) {
+		struct sbx_wlr_buffer *oldest = wl_container_of(renderer->buffers.prev, oldest, link);
+		if (now_ns - oldest->used_ns < renderer->idle_import_ns) {
+			return;
+		}
+		if (is_held(oldest)) {
+			// Not to be looked at again by every pass.
+			touch(oldest, now_ns);
+		} else {
+			sbx_wlr_buffer_destroy(oldest);
+		}
+	}
 }
 
 /* A target can be sampled as well; the other way round it has to be imported anew. */
@@ -103,6 +133,7 @@ struct sbx_wlr_buffer *sbx_wlr_buffer_get(struct sbx_renderer *renderer, struct 
 	struct sbx_wlr_buffer *buffer = NULL;
 	if (addon != NULL) {
 		buffer = wl_container_of(addon, buffer, addon);
+		touch(buffer, sbx_renderer_now_ns());
 		if (serves(buffer, uses)) {
 			return buffer;
 		}

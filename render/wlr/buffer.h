@@ -10,6 +10,7 @@
 #include <wayland-server-core.h>
 #include <wlr/render/dmabuf.h>
 #include <wlr/util/addon.h>
+#include "render/wlr/work.h"
 
 struct sbx_image;
 struct sbx_renderer;
@@ -18,7 +19,9 @@ struct wlr_buffer;
 
 struct sbx_wlr_buffer {
 	struct sbx_renderer *renderer;
-	struct wl_list link; /* sbx_renderer.buffers */
+	struct wl_list link; /* sbx_renderer.buffers, the last one used first */
+	/** When it was last asked for; CLOCK_MONOTONIC. */
+	int64_t used_ns;
 	struct wlr_buffer *wlr;
 	struct wlr_addon addon; /* of wlr->addons */
 	struct sbx_image *image;
@@ -29,6 +32,8 @@ struct sbx_wlr_buffer {
 	/** Its distinct dma-bufs (several planes often share one), lent by the wlr_buffer. */
 	int fds[WLR_DMABUF_MAX_PLANES];
 	int n_fds;
+	/** Of the passes that draw into it. */
+	struct sbx_work work;
 };
 
 /**
@@ -37,6 +42,13 @@ struct sbx_wlr_buffer {
  */
 struct sbx_wlr_buffer *sbx_wlr_buffer_get(struct sbx_renderer *renderer, struct wlr_buffer *wlr_buffer,
 	uint32_t uses);
+
+/**
+ * Forget imports of buffers that nobody holds and that were not asked for in the last
+ * renderer->idle_import_ns: drivers keep what is imported in memory, and some wait for all of it with
+ * each submission. They are imported again when they come back.
+ */
+void sbx_wlr_buffer_drop_idle(struct sbx_renderer *renderer);
 
 /** Forget it, its texture included. */
 void sbx_wlr_buffer_destroy(struct sbx_wlr_buffer *buffer);

@@ -25,8 +25,25 @@ static int add_dmabuf(struct sbx_renderer *renderer, const struct sbx_format *fo
 	return n < 0 ? n : ok ? 0 : -ENOMEM;
 }
 
+/*
+ * wl_shm disconnects clients that use a format which it announced, but does not know itself (wlroots
+ * 0.20.2, drm_get_pixel_format_info()): these. YCbCr in shared memory nobody uses.
+ */
+static bool is_for_shm(const struct sbx_format *format) {
+	static const uint32_t unknown[] = {
+		DRM_FORMAT_ARGB4444, DRM_FORMAT_XRGB4444, DRM_FORMAT_ABGR4444, DRM_FORMAT_XBGR4444,
+		DRM_FORMAT_R16, DRM_FORMAT_GR1616,
+	};
+	bool known = format->ycbcr == NULL;
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+		known = known && format->drm != unknown[i];
+	}
+	return known;
+}
+
 static int add(struct sbx_renderer *renderer, const struct sbx_format *format) {
-	if ((sbx_format_uses(renderer->device, format) & SBX_FORMAT_SAMPLE) != 0 &&
+	if (is_for_shm(format) &&
+			(sbx_format_uses(renderer->device, format) & SBX_FORMAT_SAMPLE) != 0 &&
 			!wlr_drm_format_set_add(&renderer->shm_formats, format->drm,
 			DRM_FORMAT_MOD_LINEAR)) {
 		return -ENOMEM;

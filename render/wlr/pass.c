@@ -4,6 +4,9 @@
 #include <string.h>
 #include <wlr/render/drm_syncobj.h>
 #include <wlr/types/wlr_buffer.h>
+#include "loan/offer.h"
+#include "loan/promise.h"
+#include "loan/loan.h"
 #include "render/device.h"
 #include "render/format.h"
 #include "render/image.h"
@@ -12,12 +15,15 @@
 #include "render/wlr/renderer.h"
 #include "render/wlr/texture.h"
 #include "render/wlr/timer.h"
+#include "render/wlr/work.h"
 #include "sync/fd.h"
 #include "trace/log.h"
+#include "trace/recorder.h"
 
 #define SOFTWARE_TIMEOUT_NS UINT64_C(20000000000)
 
 static const struct wlr_render_pass_impl pass_impl;
+static uint64_t last_number;
 
 static struct sbx_pass *from_wlr(struct wlr_render_pass *wlr_pass) {
 	struct sbx_pass *pass = wl_container_of(wlr_pass, pass, base);
@@ -99,6 +105,37 @@ static float clamp_alpha(float alpha) {
 	return alpha >= 1 ? 1 : alpha > 0 ? alpha : 0;
 }
 
+/*
+ * Constant luminance and ICtCp take more than a matrix, and are not in color_encodings: who asks for them
+ * all the same gets what is nearest.
+ */
+static enum sbx_encoding to_encoding(enum wlr_color_encoding encoding) {
+	switch (encoding) {
+	case WLR_COLOR_ENCODING_NONE:
+		return SBX_ENCODING_DEFAULT;
+	case WLR_COLOR_ENCODING_IDENTITY:
+		return SBX_ENCODING_IDENTITY;
+	case WLR_COLOR_ENCODING_BT709:
+		return SBX_ENCODING_BT709;
+	case WLR_COLOR_ENCODING_FCC:
+		return SBX_ENCODING_FCC;
+	case WLR_COLOR_ENCODING_BT601:
+		return SBX_ENCODING_BT601;
+	case WLR_COLOR_ENCODING_SMPTE240:
+		return SBX_ENCODING_SMPTE240;
+	case WLR_COLOR_ENCODING_BT2020:
+	case WLR_COLOR_ENCODING_BT2020_CL:
+	case WLR_COLOR_ENCODING_ICTCP:
+		return SBX_ENCODING_BT2020;
+	}
+	return SBX_ENCODING_DEFAULT;
+}
+
+static enum sbx_range to_range(enum wlr_color_range range) {
+	return range == WLR_COLOR_RANGE_FULL ? SBX_RANGE_FULL :
+		range == WLR_COLOR_RANGE_LIMITED ? SBX_RANGE_LIMITED : SBX_RANGE_DEFAULT;
+}
+
 static void pass_add_texture(struct wlr_render_pass *wlr_pass,
 		const struct wlr_render_texture_options *options) {
 	struct sbx_pass *pass = from_wlr(wlr_pass);
@@ -127,10 +164,15 @@ static void pass_add_texture(struct wlr_render_pass *wlr_pass,
 			SBX_FILTER_BILINEAR,
 		.blend = to_blend(options->blend_mode),
 		.alpha = clamp_alpha(wlr_render_texture_options_get_alpha(options)),
+		.coding = {
+			.encoding = to_encoding(options->color_encoding),
+			.range = to_range(options->color_range),
+		},
 	};
 	op->texture = texture;
 	sbx_texture_record(texture);
-	if (options->wait_timeline != NULL) {
+	/* Whoever tells wlroots that there is nothing to wait for need not be asked again. */
+	if (options->wait_timeline != NULL && !sbx_offer_is_ready(options->wait_timeline)) {
 		op->wait_timeline = wlr_drm_syncobj_timeline_ref(options->wait_timeline);
 		op->wait_point = options->wait_point;
 	}
@@ -178,6 +220,8 @@ static int draw(struct sbx_pass *pass, int *done_fd, uint64_t *value, bool *sent
 		return error;
 	}
 	sbx_frame_set_timer(frame, pass->timer);
+	sbx_frame_trace(frame, pass->number);
+	sbx_pass_trace_reads(pass);
 	for (size_t i = 0; i < pass->n_ops; i++) {
 		if (!pass->ops[i].lost) {
 			draw_op(pass, frame, &pass->ops[i]);
@@ -188,16 +232,19 @@ static int draw(struct sbx_pass *pass, int *done_fd, uint64_t *value, bool *sent
 	return error == -ETIME ? wait_for_software(pass, *value) : error;
 }
 
-static bool render(struct sbx_pass *pass) {
+/* 0 or a negative errno, as the recording has it. */
+static int render(struct sbx_pass *pass) {
 	int done_fd = -1;
 	uint64_t value = 0;
 	bool sent = false;
+	int64_t now_ns = sbx_renderer_now_ns();
 	int error = pass->failed ? -ENOMEM : draw(pass, &done_fd, &value, &sent);
 	if (error == 0) {
+		sbx_work_sent(pass, now_ns, done_fd);
 		error = sbx_pass_publish(pass, &done_fd, value);
 	}
 	if (error == 0) {
-		return true;
+		return 0;
 	}
 	if (!sent) {
 		sbx_pass_publish_nothing(pass);
@@ -205,7 +252,7 @@ static bool render(struct sbx_pass *pass) {
 		/* It is not known whether what was sent ever began: submitted covers it in any case. */
 		sbx_pass_publish_later(pass, pass->renderer->device->submitted);
 	}
-	return false;
+	return error;
 }
 
 /* Back to the shelf, with its memory. */
@@ -229,10 +276,11 @@ static void finish(struct sbx_pass *pass) {
 static bool pass_submit(struct wlr_render_pass *wlr_pass) {
 	struct sbx_pass *pass = from_wlr(wlr_pass);
 	struct sbx_renderer *renderer = pass->renderer;
-	bool ok = render(pass);
+	int error = render(pass);
+	sbx_trace_pass(SBX_EVENT_PASS_ENDED, pass->number, (uint64_t)-error);
 	sbx_renderer_check_lost(renderer);
 	finish(pass);
-	return ok;
+	return error == 0;
 }
 
 static const struct wlr_render_pass_impl pass_impl = {
@@ -263,6 +311,7 @@ struct wlr_render_pass *sbx_pass_begin(struct wlr_renderer *wlr_renderer, struct
 		return NULL;
 	}
 	sbx_publish_owed(renderer);
+	sbx_wlr_buffer_drop_idle(renderer);
 	struct sbx_wlr_buffer *target = sbx_wlr_buffer_get(renderer, buffer, SBX_FORMAT_STORE);
 	struct sbx_pass *pass = target != NULL ? take_pass(renderer) : NULL;
 	if (pass == NULL) {
@@ -274,8 +323,12 @@ struct wlr_render_pass *sbx_pass_begin(struct wlr_renderer *wlr_renderer, struct
 	pass->signal_timeline = options->signal_timeline != NULL ?
 		wlr_drm_syncobj_timeline_ref(options->signal_timeline) : NULL;
 	pass->signal_point = options->signal_point;
+	sbx_promise_spare(pass->signal_timeline);
 	pass->serial = ++renderer->pass_serial;
+	pass->number = ++last_number;
 	pass->failed = pass->waits = false;
+	sbx_trace_pass(SBX_EVENT_PASS_BEGAN, pass->number, sbx_buffer_trace_id(buffer));
+	sbx_work_begin(pass);
 	return &pass->base;
 }
 

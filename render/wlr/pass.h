@@ -74,6 +74,8 @@ struct sbx_pass {
 	size_t points_capacity;
 	/** Unlike any other pass's. */
 	uint64_t serial;
+	/** The same for the recording (trace/): of all renderers of the process. */
+	uint64_t number;
 	/** Something could not be written down. */
 	bool failed;
 	/** The GPU has to wait for a fence of somebody else. */
@@ -94,6 +96,9 @@ void sbx_pass_destroy_idle(struct sbx_renderer *renderer);
  * a texture's wait failed for lack of a resource and the screen had better keep its previous frame).
  */
 int sbx_pass_acquire(struct sbx_pass *pass, struct sbx_frame *frame);
+
+/** Record that the pass reads the buffers on loan that it draws. */
+void sbx_pass_trace_reads(const struct sbx_pass *pass);
 
 /**
  * The frame was submitted as submission `value`: tell everyone who waits for it. *done_fd is consumed.

@@ -14,6 +14,7 @@
 #include "sync/dmabuf.h"
 #include "sync/fd.h"
 #include "trace/log.h"
+#include "trace/recorder.h"
 
 #define SECOND_NS UINT64_C(1000000000)
 #define OWED_TIMER_MS 100
@@ -127,6 +128,15 @@ static bool has_borrowed(const struct sbx_pass *pass) {
 	return false;
 }
 
+void sbx_pass_trace_reads(const struct sbx_pass *pass) {
+	for (size_t i = 0; sbx_is_tracing() && i < pass->n_ops; i++) {
+		const struct wlr_buffer *buffer = borrowed_by(&pass->ops[i]);
+		if (buffer != NULL) {
+			sbx_buffer_trace_read(buffer, pass->number);
+		}
+	}
+}
+
 static int add_to_loans(struct sbx_pass *pass, struct sbx_reader *reader) {
 	for (size_t i = 0; i < pass->n_ops; i++) {
 		struct wlr_buffer *buffer = borrowed_by(&pass->ops[i]);
@@ -169,9 +179,15 @@ int sbx_pass_publish(struct sbx_pass *pass, int *done_fd, uint64_t value) {
 		.fd = done_fd,
 	};
 	int error = publish_loans(pass, &done);
+	if (error == 0 && pass->signal_timeline != NULL) {
+		error = publish_point(pass, &done);
+	}
+	/*
+	 * Whoever gets the target with a point need not look at its own fences, but not everyone who gets
+	 * it gets the point: wlr-export-dmabuf hands out the buffers of an output.
+	 */
 	if (error == 0) {
-		error = pass->signal_timeline != NULL ? publish_point(pass, &done) :
-			publish_buffer(pass->buffer, true, &done);
+		error = publish_buffer(pass->buffer, true, &done);
 	}
 	if (error == 0) {
 		error = publish_textures(pass, &done);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <wlr/render/wlr_texture.h>
+#include "render/compose.h"
 #include "render/device.h"
 #include "render/format.h"
 #include "render/image.h"
@@ -110,15 +111,8 @@ static bool convert(const void *source, uint32_t source_stride, pixman_format_co
 }
 
 static bool read_converted(const struct sbx_texture *texture, const pixman_box32_t *box, void *data,
-		uint32_t stride, uint32_t drm_format) {
+		uint32_t stride, pixman_format_code_t source_format, pixman_format_code_t wanted) {
 	const struct sbx_format *format = sbx_texture_image(texture)->format;
-	pixman_format_code_t source_format = to_pixman(format->drm);
-	pixman_format_code_t wanted = to_pixman(drm_format);
-	if (source_format == 0 || wanted == 0) {
-		sbx_log_error("render: a texture of format 0x%08x cannot be read as 0x%08x",
-			format->drm, drm_format);
-		return false;
-	}
 	int width = box->x2 - box->x1, height = box->y2 - box->y1;
 	uint32_t source_stride = ((uint32_t)width * format->bytes_per_pixel + 3) / 4 * 4;
 	void *pixels = calloc((size_t)height, source_stride);
@@ -128,10 +122,65 @@ static bool read_converted(const struct sbx_texture *texture, const pixman_box32
 	return ok;
 }
 
+static int draw_box(const struct sbx_texture *texture, const pixman_box32_t *box,
+		struct sbx_image *target) {
+	struct sbx_frame *frame = sbx_composer_begin(texture->renderer->composer, target);
+	if (frame == NULL) {
+		return -ENOMEM;
+	}
+	int fence = -1;
+	int error = pending_writes(texture, &fence);
+	if (error == 0) {
+		error = sbx_frame_wait(frame, &fence);
+	}
+	sbx_fd_close(&fence);
+	if (error != 0) {
+		sbx_frame_cancel(frame);
+		return error;
+	}
+	int width = box->x2 - box->x1, height = box->y2 - box->y1;
+	sbx_frame_add_texture(frame, &(struct sbx_texture_op){
+		.texture = sbx_texture_image(texture),
+		.src_x = box->x1, .src_y = box->y1, .src_width = width, .src_height = height,
+		.box = { 0, 0, width, height },
+		.blend = SBX_BLEND_NONE,
+		.alpha = 1,
+	});
+	return sbx_frame_submit(frame, NULL, NULL);
+}
+
+/* What pixman has no name for: the GPU draws it into an image of the format asked for. */
+static bool read_drawn(const struct sbx_texture *texture, const pixman_box32_t *box, void *data,
+		uint32_t stride, const struct sbx_format *wanted) {
+	struct sbx_device *device = texture->renderer->device;
+	const uint32_t uses = SBX_FORMAT_SAMPLE | SBX_FORMAT_STORE;
+	int width = box->x2 - box->x1, height = box->y2 - box->y1;
+	if ((sbx_format_uses(device, wanted) & uses) != uses) {
+		sbx_log_error("render: a texture of format 0x%08x cannot be read as 0x%08x",
+			sbx_texture_image(texture)->format->drm, wanted->drm);
+		return false;
+	}
+	struct sbx_image *image = sbx_image_create(device, wanted, (uint32_t)width, (uint32_t)height,
+		uses);
+	int error = image != NULL ? draw_box(texture, box, image) : -ENOMEM;
+	if (error == 0) {
+		const pixman_box32_t all = { 0, 0, width, height };
+		error = sbx_image_read(image, &all, data, stride, -1, READ_TIMEOUT_NS);
+	}
+	sbx_image_destroy(image);
+	return error == 0;
+}
+
+uint32_t sbx_texture_read_format(const struct sbx_texture *texture) {
+	const struct sbx_format *format = sbx_texture_image(texture)->format;
+	return format->ycbcr == NULL ? format->drm :
+		format->has_alpha ? DRM_FORMAT_ARGB8888 : DRM_FORMAT_XRGB8888;
+}
+
 bool sbx_texture_read(struct sbx_texture *texture,
 		const struct wlr_texture_read_pixels_options *options) {
 	const struct sbx_format *wanted = sbx_format_from_drm(options->format);
-	if (wanted == NULL || sbx_renderer_check_lost(texture->renderer)) {
+	if (wanted == NULL || wanted->ycbcr != NULL || sbx_renderer_check_lost(texture->renderer)) {
 		return false;
 	}
 	struct wlr_box src;
@@ -147,8 +196,12 @@ bool sbx_texture_read(struct sbx_texture *texture,
 	pixman_box32_t box = { src.x, src.y, src.x + src.width, src.y + src.height };
 	void *data = (char *)options->data + (size_t)options->dst_x * wanted->bytes_per_pixel +
 		(size_t)options->dst_y * options->stride;
-	if (wanted == sbx_texture_image(texture)->format) {
+	const struct sbx_image *image = sbx_texture_image(texture);
+	if (wanted->drm == image->format->drm && (image->usage & VK_IMAGE_USAGE_TRANSFER_SRC_BIT)) {
 		return read_image(texture, &box, data, options->stride) == 0;
 	}
-	return read_converted(texture, &box, data, options->stride, options->format);
+	pixman_format_code_t from = to_pixman(image->format->drm), to = to_pixman(wanted->drm);
+	return from != 0 && to != 0 && (image->usage & VK_IMAGE_USAGE_TRANSFER_SRC_BIT) ?
+		read_converted(texture, &box, data, options->stride, from, to) :
+		read_drawn(texture, &box, data, options->stride, wanted);
 }

@@ -5,6 +5,7 @@
 #define SBX_RENDER_WLR_READ_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct sbx_texture;
 struct wlr_texture_read_pixels_options;
@@ -16,5 +17,8 @@ struct wlr_texture_read_pixels_options;
  */
 bool sbx_texture_read(struct sbx_texture *texture,
 	const struct wlr_texture_read_pixels_options *options);
+
+/** The format in which it is read without loss: its own, or an RGB format for YCbCr (DRM fourcc). */
+uint32_t sbx_texture_read_format(const struct sbx_texture *texture);
 
 #endif

@@ -1,4 +1,6 @@
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -7,6 +9,8 @@
 #include <wlr/types/wlr_output.h>
 #include <wlr/util/log.h>
 #include <xf86drm.h>
+#include "loan/pace.h"
+#include "loan/screen.h"
 #include "render/compose.h"
 #include "render/device.h"
 #include "render/wlr/buffer.h"
@@ -20,6 +24,10 @@
 #include "sync/fd.h"
 #include "sync/syncobj.h"
 #include "trace/log.h"
+#include "trace/recorder.h"
+
+/* A player that is paused, a window that is still: they come back, but not soon. */
+#define IDLE_IMPORT_NS INT64_C(5000000000)
 
 static const struct wlr_renderer_impl renderer_impl;
 
@@ -91,11 +99,16 @@ bool sbx_renderer_check_lost(struct sbx_renderer *renderer) {
 	return true;
 }
 
-/* wlr_backend does not say which event loop it is on; its outputs do. */
+/*
+ * wlr_backend does not say which event loop it is on; its outputs do. All of them are paced, as they share
+ * the GPU: what one waits for delays the others.
+ */
 static void handle_backend_new_output(struct wl_listener *listener, void *data) {
 	struct sbx_renderer *renderer = wl_container_of(listener, renderer, backend_new_output);
 	struct wlr_output *output = data;
 	renderer->event_loop = output->event_loop;
+	sbx_pace_get(output);
+	sbx_screen_watch(output);
 }
 
 static void leave_backend(struct sbx_renderer *renderer) {
@@ -239,9 +252,13 @@ static struct sbx_renderer *alloc(struct wlr_backend *backend,
 		return NULL;
 	}
 	wlr_renderer_init(&renderer->base, &renderer_impl, WLR_BUFFER_CAP_DMABUF);
+	/* Identity, too, but wlroots announces that by itself, and would do it twice. */
+	renderer->base.color_encodings = WLR_COLOR_ENCODING_BT709 | WLR_COLOR_ENCODING_FCC |
+		WLR_COLOR_ENCODING_BT601 | WLR_COLOR_ENCODING_SMPTE240 | WLR_COLOR_ENCODING_BT2020;
 	renderer->base_destroy.notify = handle_base_destroy;
 	wl_signal_add(&renderer->base.events.destroy, &renderer->base_destroy);
 	renderer->drm_fd = -1;
+	renderer->idle_import_ns = IDLE_IMPORT_NS;
 	renderer->event_loop = options->event_loop;
 	wl_list_init(&renderer->buffers);
 	wl_list_init(&renderer->textures);
@@ -252,13 +269,10 @@ static struct sbx_renderer *alloc(struct wlr_backend *backend,
 	return renderer;
 }
 
-struct wlr_renderer *sbx_renderer_create(struct wlr_backend *backend,
+static struct wlr_renderer *create(struct wlr_backend *backend,
 		const struct sbx_renderer_options *options) {
-	static const struct sbx_renderer_options defaults = {0};
-	if (options == NULL) {
-		options = &defaults;
-	}
 	sbx_log_set_default(log_to_wlroots);
+	sbx_recorder_init();
 	if (wlr_log_get_verbosity() >= WLR_DEBUG) {
 		sbx_log_set_default_verbosity(SBX_LOG_DEBUG);
 	}
@@ -279,4 +293,20 @@ struct wlr_renderer *sbx_renderer_create(struct wlr_backend *backend,
 	renderer->base.features.timeline = obstacle == NULL;
 	report(renderer, obstacle);
 	return &renderer->base;
+}
+
+/*
+ * Drivers and layers start threads (Khronos' validation layers do, with an open signal mask). A compositor
+ * that takes its signals by wl_event_loop_add_signal() blocks them in its own thread, perhaps after this;
+ * any other thread that does not would be given them, and the process would end by SIGTERM.
+ */
+struct wlr_renderer *sbx_renderer_create(struct wlr_backend *backend,
+		const struct sbx_renderer_options *options) {
+	static const struct sbx_renderer_options defaults = {0};
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	struct wlr_renderer *renderer = create(backend, options != NULL ? options : &defaults);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return renderer;
 }

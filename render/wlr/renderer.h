@@ -27,7 +27,9 @@ struct sbx_renderer {
 
 	struct wlr_drm_format_set shm_formats, dmabuf_formats, render_formats;
 
-	struct wl_list buffers; /* sbx_wlr_buffer.link */
+	struct wl_list buffers; /* sbx_wlr_buffer.link, the last one used first */
+	/** sbx_wlr_buffer_drop_idle() */
+	int64_t idle_import_ns;
 	struct wl_list textures; /* sbx_texture.link */
 	struct wl_list timelines; /* sbx_known_timeline.link */
 	struct wl_list drm_files; /* sbx_drm_file.link, that of drm_fd first */

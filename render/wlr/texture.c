@@ -125,7 +125,7 @@ static bool texture_read_pixels(struct wlr_texture *wlr_texture,
 }
 
 static uint32_t texture_preferred_read_format(struct wlr_texture *wlr_texture) {
-	return sbx_texture_image(sbx_texture_from_wlr(wlr_texture))->format->drm;
+	return sbx_texture_read_format(sbx_texture_from_wlr(wlr_texture));
 }
 
 static const struct wlr_texture_impl texture_impl = {

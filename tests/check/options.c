@@ -17,19 +17,23 @@ static void test_defaults(void **state) {
 	assert_int_equal(options.format, REPORT_TAP);
 	assert_int_equal(options.repeat, 1);
 	assert_int_equal(options.timeout_s, 30);
+	assert_int_equal(options.patience_ms, 0);
+	assert_int_equal(options.capture, -1);
 	assert_null(options.start);
 }
 
 static void test_all(void **state) {
 	struct check_options options;
 	assert_true(PARSE(&options, "--json", "--repeat", "20", "--seed=0x10", "--timeout", "5",
-		"--start", "labwc", "--buffers", "udmabuf", "--device", "/dev/dri/card0"));
+		"--patience", "800", "--start", "labwc", "--buffers", "udmabuf", "--capture", "wlr", "--device", "/dev/dri/card0"));
 	assert_int_equal(options.format, REPORT_JSON);
 	assert_int_equal(options.repeat, 20);
 	assert_int_equal(options.seed, 16);
 	assert_int_equal(options.timeout_s, 5);
+	assert_int_equal(options.patience_ms, 800);
 	assert_string_equal(options.start, "labwc");
 	assert_int_equal(options.buffers, BUFFER_UDMABUF);
+	assert_int_equal(options.capture, CAPTURE_WLR);
 	assert_string_equal(options.device, "/dev/dri/card0");
 }
 
@@ -39,8 +43,10 @@ static void test_nonsense(void **state) {
 	assert_false(PARSE(&options, "--repeat", "many"));
 	assert_false(PARSE(&options, "--seed", "-1"));
 	assert_false(PARSE(&options, "--timeout", "5s"));
+	assert_false(PARSE(&options, "--patience", "0"));
 	assert_false(PARSE(&options, "--timeout", "999999999999999999999"));
 	assert_false(PARSE(&options, "--buffers", "paper"));
+	assert_false(PARSE(&options, "--capture", "camera"));
 	assert_false(PARSE(&options, "release"));
 	assert_false(PARSE(&options, "--no-such-option"));
 }

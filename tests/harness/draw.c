@@ -5,18 +5,33 @@
 #include <stdlib.h>
 #include <string.h>
 #include "harness/buffers.h"
+#include "oracle/ycbcr.h"
 #include "render/device.h"
 #include "render/format.h"
 #include "render/image.h"
+#include "render/ycbcr.h"
 
-#define TIMEOUT_NS 10000000000ull
+/* A software device compiles what it has not drawn before, an emulated one for seconds. */
+#define TIMEOUT_NS 120000000000ull
+
+static int write_planes(struct sbx_image *image, const struct oracle_image *picture) {
+	int ret = 0;
+	for (uint32_t i = 0; i < image->n_planes && ret == 0; i++) {
+		uint8_t memory = image->format->ycbcr->planes[i].memory;
+		ret = sbx_image_write(image->planes[i], picture->data + picture->offsets[memory],
+			picture->strides[memory], NULL);
+	}
+	return ret;
+}
 
 struct sbx_image *draw_upload(struct sbx_device *device, const struct oracle_image *picture,
 		bool store) {
 	struct sbx_image *image = sbx_image_create(device, sbx_format_from_drm(picture->format->drm),
 		(uint32_t)picture->width, (uint32_t)picture->height,
 		SBX_FORMAT_SAMPLE | (store ? SBX_FORMAT_STORE : 0));
-	if (image != NULL && sbx_image_write(image, picture->data, picture->stride, NULL) < 0) {
+	int ret = image == NULL ? -ENOMEM : image->n_planes > 0 ? write_planes(image, picture) :
+		sbx_image_write(image, picture->data, picture->stride, NULL);
+	if (ret < 0) {
 		sbx_image_destroy(image);
 		return NULL;
 	}
@@ -45,6 +60,7 @@ static void add_texture(struct sbx_frame *frame, const struct oracle_op *op,
 		.filter = op->filter,
 		.blend = op->blend,
 		.alpha = op->alpha,
+		.coding = op->coding,
 		.clip = op->has_clip ? &op->clip : NULL,
 	});
 }
@@ -106,36 +122,81 @@ struct oracle_image *draw_scene(struct sbx_composer *composer, struct sbx_device
 	return picture;
 }
 
-/** A picture in a dma-buf. */
+/** A picture in a dma-buf, or in one for each plane. */
 struct shared {
-	struct test_buffer buffer;
+	struct test_buffer buffers[ORACLE_MAX_PLANES];
+	int n_buffers;
+	struct sbx_dmabuf dmabuf;
 	struct sbx_image *image;
-	uint32_t stride;
 };
 
-static void copy_rows(void *to, uint32_t to_stride, const void *from, uint32_t from_stride,
-		const struct oracle_image *picture) {
-	for (int y = 0; y < picture->height; y++) {
-		memcpy((char *)to + (size_t)y * to_stride, (const char *)from + (size_t)y * from_stride,
-			(size_t)picture->width * picture->format->bytes);
+static size_t row_bytes(const struct oracle_image *picture, int plane) {
+	const struct oracle_format *format = picture->format;
+	return format->ycbcr != NULL ? oracle_ycbcr_row(format->ycbcr, plane, picture->width) :
+		(size_t)picture->width * format->bytes;
+}
+
+static int row_count(const struct oracle_image *picture, int plane) {
+	const struct oracle_format *format = picture->format;
+	return format->ycbcr != NULL ? oracle_ycbcr_rows(format->ycbcr, plane, picture->height) :
+		picture->height;
+}
+
+/** Strides and places; returns the bytes of the first buffer. */
+static size_t lay_out(const struct oracle_image *picture, bool apart, struct sbx_dmabuf *dmabuf) {
+	size_t size = 0;
+	*dmabuf = (struct sbx_dmabuf){
+		.width = (uint32_t)picture->width, .height = (uint32_t)picture->height,
+		.format = picture->format->drm, .modifier = DRM_FORMAT_MOD_LINEAR,
+		.planes = picture->format->ycbcr != NULL ? picture->format->ycbcr->n_planes : 1,
+		.fd = { -1, -1, -1, -1 },
+	};
+	for (uint32_t i = 0; i < dmabuf->planes; i++) {
+		dmabuf->stride[i] = (uint32_t)(row_bytes(picture, (int)i) + 255) / 256 * 256;
+		dmabuf->offset[i] = apart ? 0 : (uint32_t)size;
+		size += (size_t)dmabuf->stride[i] * (size_t)row_count(picture, (int)i);
+	}
+	return size;
+}
+
+static void copy_planes(struct shared *shared, const struct oracle_image *picture, bool to_buffer) {
+	for (uint32_t i = 0; i < shared->dmabuf.planes; i++) {
+		struct test_buffer *buffer = &shared->buffers[shared->n_buffers > 1 ? i : 0];
+		uint8_t *theirs = (uint8_t *)buffer->data + shared->dmabuf.offset[i];
+		uint8_t *ours = picture->data + picture->offsets[i];
+		test_buffer_begin_access(buffer);
+		for (int y = 0; y < row_count(picture, (int)i); y++) {
+			memcpy(to_buffer ? theirs : ours, to_buffer ? ours : theirs,
+				row_bytes(picture, (int)i));
+			theirs += shared->dmabuf.stride[i];
+			ours += picture->strides[i];
+		}
+		test_buffer_end_access(buffer);
 	}
 }
 
+static bool allocate(struct shared *shared, size_t size, int n_buffers) {
+	while (shared->n_buffers < n_buffers) {
+		if (test_buffer_udmabuf(size, &shared->buffers[shared->n_buffers]) < 0) {
+			return false;
+		}
+		shared->n_buffers++;
+	}
+	for (uint32_t i = 0; i < shared->dmabuf.planes; i++) {
+		shared->dmabuf.fd[i] = shared->buffers[n_buffers > 1 ? i : 0].fd;
+	}
+	return true;
+}
+
 static bool share(struct sbx_device *device, const struct oracle_image *picture, uint32_t uses,
-		struct shared *shared) {
-	uint32_t row = (uint32_t)picture->width * picture->format->bytes;
-	*shared = (struct shared){ .stride = (row + 255) / 256 * 256 };
-	if (test_buffer_udmabuf((size_t)shared->stride * (size_t)picture->height,
-			&shared->buffer) < 0) {
-		shared->buffer.fd = -1;
+		bool apart, struct shared *shared) {
+	*shared = (struct shared){0};
+	size_t size = lay_out(picture, apart, &shared->dmabuf);
+	if (!allocate(shared, size, apart ? (int)shared->dmabuf.planes : 1)) {
 		return false;
 	}
-	test_buffer_begin_access(&shared->buffer);
-	copy_rows(shared->buffer.data, shared->stride, picture->data, picture->stride, picture);
-	test_buffer_end_access(&shared->buffer);
-	struct sbx_dmabuf dmabuf = test_buffer_describe(&shared->buffer, picture->format->drm,
-		(uint32_t)picture->width, (uint32_t)picture->height, shared->stride);
-	return sbx_image_import_dmabuf(device, &dmabuf, uses, &shared->image) == 0;
+	copy_planes(shared, picture, true);
+	return sbx_image_import_dmabuf(device, &shared->dmabuf, uses, &shared->image) == 0;
 }
 
 static struct oracle_image *unshare(struct shared *shared, const struct oracle_image *like,
@@ -143,13 +204,11 @@ static struct oracle_image *unshare(struct shared *shared, const struct oracle_i
 	struct oracle_image *picture = NULL;
 	if (read) {
 		picture = oracle_image_create(like->format, like->width, like->height);
-		test_buffer_begin_access(&shared->buffer);
-		copy_rows(picture->data, picture->stride, shared->buffer.data, shared->stride, picture);
-		test_buffer_end_access(&shared->buffer);
+		copy_planes(shared, picture, false);
 	}
 	sbx_image_destroy(shared->image);
-	if (shared->buffer.fd >= 0) {
-		test_buffer_finish(&shared->buffer);
+	while (shared->n_buffers > 0) {
+		test_buffer_finish(&shared->buffers[--shared->n_buffers]);
 	}
 	return picture;
 }
@@ -159,9 +218,10 @@ struct oracle_image *draw_scene_in_dmabufs(struct sbx_composer *composer, struct
 	struct shared target, sources[ORACLE_MAX_TEXTURES];
 	struct sbx_image *textures[ORACLE_MAX_TEXTURES] = {0};
 	uint64_t value = 0;
-	share(device, scene->target, SBX_FORMAT_SAMPLE | SBX_FORMAT_STORE, &target);
+	share(device, scene->target, SBX_FORMAT_SAMPLE | SBX_FORMAT_STORE, false, &target);
 	for (size_t i = 0; i < scene->n_textures; i++) {
-		share(device, scene->textures[i], SBX_FORMAT_SAMPLE, &sources[i]);
+		share(device, scene->textures[i], SBX_FORMAT_SAMPLE, (scene->seed + i) % 3 == 0,
+			&sources[i]);
 		textures[i] = sources[i].image;
 	}
 	int ret = draw_on(composer, target.image, textures, scene, &value);
@@ -172,6 +232,25 @@ struct oracle_image *draw_scene_in_dmabufs(struct sbx_composer *composer, struct
 		unshare(&sources[i], scene->textures[i], false);
 	}
 	return unshare(&target, scene->target, ret == 0);
+}
+
+static void list_formats(const struct oracle_format *formats, size_t count, uint32_t *list) {
+	for (size_t i = 0; i < count; i++) {
+		list[i] = formats[i].drm;
+	}
+	list[count] = 0;
+}
+
+void draw_list_rgb(uint32_t list[static DRAW_MAX_FORMATS]) {
+	size_t count;
+	const struct oracle_format *formats = oracle_formats(&count);
+	list_formats(formats, count, list);
+}
+
+void draw_list_ycbcr(uint32_t list[static DRAW_MAX_FORMATS]) {
+	size_t count;
+	const struct oracle_format *formats = oracle_ycbcr_formats(&count);
+	list_formats(formats, count, list);
 }
 
 void draw_keep_usable(struct sbx_device *device, uint32_t *formats, uint32_t uses) {

@@ -25,9 +25,19 @@ void draw_add_ops(struct sbx_frame *frame, const struct oracle_scene *scene,
 struct oracle_image *draw_scene(struct sbx_composer *composer, struct sbx_device *device,
 	const struct oracle_scene *scene);
 
-/** The same with target and textures in imported, linear dma-bufs, which the CPU fills and reads. */
+/**
+ * The same with target and textures in imported, linear dma-bufs, which the CPU fills and reads. Planes of
+ * YCbCr lie in one dma-buf or in one each.
+ */
 struct oracle_image *draw_scene_in_dmabufs(struct sbx_composer *composer, struct sbx_device *device,
 	const struct oracle_scene *scene);
+
+/** Room for all formats that the oracle knows, and the 0 behind them. */
+#define DRAW_MAX_FORMATS 128
+
+/** The DRM fourccs of all of them, then 0. */
+void draw_list_rgb(uint32_t list[static DRAW_MAX_FORMATS]);
+void draw_list_ycbcr(uint32_t list[static DRAW_MAX_FORMATS]);
 
 /** DRM fourccs that are both in `formats` (ends with 0) and usable (enum sbx_format_use), in place. */
 void draw_keep_usable(struct sbx_device *device, uint32_t *formats, uint32_t uses);

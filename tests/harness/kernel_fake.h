@@ -20,6 +20,10 @@ struct kernel_fake {
 	int eventfd_error;
 	/** What SYNC_IOC_FILE_INFO says of each fence that has signalled, if not 0. */
 	int fence_error;
+	/** Whether kernel_fake_drm's fences take deadlines, how many they were told, and the last of them. */
+	bool takes_deadlines;
+	unsigned deadlines;
+	uint64_t deadline_ns;
 	/** What CLOCK_MONOTONIC says, if not 0. */
 	int64_t now_ns;
 	/** Answers ioctls in place of the real kernel; KERNEL_FAKE_PASS: it does not want this one. */

@@ -114,15 +114,20 @@ static void signal_merged(void) {
 	}
 }
 
+static struct fence *merge(struct fence *a, struct fence *b) {
+	struct fence *fence = fence_create();
+	fence->parts[0] = a;
+	fence->parts[1] = b;
+	signal_merged();
+	return fence;
+}
+
 static int do_merge(int fd, struct sync_merge_data *arg) {
 	struct fence *a = fence_of(fd), *b = fence_of(arg->fd2);
 	if (a == NULL || b == NULL) {
 		return -EINVAL;
 	}
-	struct fence *fence = fence_create();
-	fence->parts[0] = a;
-	fence->parts[1] = b;
-	signal_merged();
+	struct fence *fence = merge(a, b);
 	arg->fence = fcntl(fence->read_fd, F_DUPFD_CLOEXEC, 0);
 	return arg->fence < 0 ? -errno : 0;
 }
@@ -273,11 +278,12 @@ static int export_fence(struct syncobj *syncobj, uint64_t value, int *fd) {
 	if (i < 0) {
 		return -EINVAL;
 	}
-	// Earlier points count, too: the one that is pending is the one to wait for.
+	// Earlier points count, too, while they are pending.
 	struct fence *fence = syncobj->entries[i].fence;
 	for (int j = 0; j < i; j++) {
-		if (!is_signalled(syncobj->entries[j].fence)) {
-			fence = syncobj->entries[j].fence;
+		struct fence *earlier = syncobj->entries[j].fence;
+		if (!is_signalled(earlier)) {
+			fence = is_signalled(fence) ? earlier : merge(fence, earlier);
 		}
 	}
 	if (fence == NULL) {
@@ -435,12 +441,26 @@ static int do_get_cap(struct drm_get_cap *arg) {
 	return 0;
 }
 
+static int do_set_deadline(int fd, const struct sync_set_deadline *arg) {
+	if (!kernel_fake.takes_deadlines) {
+		return -ENOTTY;
+	}
+	if (fence_of(fd) == NULL) {
+		return -EINVAL;
+	}
+	kernel_fake.deadlines++;
+	kernel_fake.deadline_ns = arg->deadline_ns;
+	return 0;
+}
+
 static int handle_sync_file(int fd, unsigned long request, void *arg) {
 	switch (request) {
 	case SYNC_IOC_MERGE:
 		return do_merge(fd, arg);
 	case SYNC_IOC_FILE_INFO:
 		return do_file_info(fd, arg);
+	case SYNC_IOC_SET_DEADLINE:
+		return do_set_deadline(fd, arg);
 	default:
 		return -ENOTTY;
 	}

@@ -37,7 +37,7 @@ test_in_lab() { # [VM OPTION]... -- GROUP...
 	done
 	shift
 	expected+=("$@")
-	SIGNALBOX_VALIDATION=1 in_lab build --timeout 900 "${options[@]}" -- \
+	SIGNALBOX_VALIDATION=1 in_lab build --timeout 1800 "${options[@]}" -- \
 		python3 "$lab/run-tests" --results "$results" --jobs 2 --slow 4 "${only[@]}" "$@" </dev/null ||
 		say "the lab ended early"
 }

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "oracle/ycbcr.h"
 
 /** Nearer to the border of two texels than this, either is right: the shader has 24 bits. */
 #define TIE 0.01
@@ -36,7 +37,13 @@ static int clamp_int(int value, int high) {
 	return value < 0 ? 0 : value > high ? high : value;
 }
 
-static void get_clamped(const struct oracle_image *image, int x, int y, float rgba[static 4]) {
+/** A texel, or the one at the edge. */
+static void get_clamped(const struct oracle_op *op, int x, int y, float rgba[static 4]) {
+	const struct oracle_image *image = op->texture;
+	if (image->format->ycbcr != NULL) {
+		oracle_ycbcr_get(image, &op->coding, x + 0.5, y + 0.5, true, rgba);
+		return;
+	}
 	oracle_image_get(image, clamp_int(x, image->width - 1), clamp_int(y, image->height - 1), rgba);
 }
 
@@ -51,11 +58,11 @@ static void sample_nearest(const struct oracle_op *op, double u, double v,
 	int x[2], y[2];
 	candidates(u, x);
 	candidates(v, y);
-	get_clamped(op->texture, x[0], y[0], sample->low);
+	get_clamped(op, x[0], y[0], sample->low);
 	memcpy(sample->high, sample->low, sizeof(sample->high));
 	for (int i = 1; i < 4; i++) {
 		float texel[4];
-		get_clamped(op->texture, x[i % 2], y[i / 2], texel);
+		get_clamped(op, x[i % 2], y[i / 2], texel);
 		for (int c = 0; c < 4; c++) {
 			sample->low[c] = fminf(sample->low[c], texel[c]);
 			sample->high[c] = fmaxf(sample->high[c], texel[c]);
@@ -63,13 +70,28 @@ static void sample_nearest(const struct oracle_op *op, double u, double v,
 	}
 }
 
+/**
+ * A place that far from the origin is right to four units in the last place of a float; between two texels
+ * the colour may go from 0 to 1, on both axes, and a matrix makes up to four times that of it.
+ */
+static float bilinear_loss(const struct oracle_op *op) {
+	float size = (float)(op->texture->width + op->texture->height);
+	return size * 0x1p-24f * 4 * (op->texture->format->ycbcr != NULL ? 4 : 1);
+}
+
 static void sample_bilinear(const struct oracle_op *op, double u, double v,
 		struct oracle_pixel *sample) {
+	sample->loss = bilinear_loss(op);
+	if (op->texture->format->ycbcr != NULL) {
+		oracle_ycbcr_get(op->texture, &op->coding, u, v, false, sample->low);
+		memcpy(sample->high, sample->low, sizeof(sample->high));
+		return;
+	}
 	int x = (int)floor(u - 0.5), y = (int)floor(v - 0.5);
 	double right = u - 0.5 - x, down = v - 0.5 - y;
 	float texels[4][4];
 	for (int i = 0; i < 4; i++) {
-		get_clamped(op->texture, x + i % 2, y + i / 2, texels[i]);
+		get_clamped(op, x + i % 2, y + i / 2, texels[i]);
 	}
 	for (int c = 0; c < 4; c++) {
 		double upper = (double)texels[0][c] * (1 - right) + (double)texels[1][c] * right;
@@ -95,10 +117,10 @@ static void sample_texture(const struct oracle_op *op, int x, int y, enum oracle
 
 static bool is_copy(const struct oracle_op *op, const struct oracle_image *target,
 		const struct oracle_pixel *sample) {
-	return op->texture != NULL && op->alpha == 1 &&
+	return op->texture != NULL && op->texture->format->ycbcr == NULL && op->alpha == 1 &&
 		(op->filter == SBX_FILTER_NEAREST || oracle_op_is_unscaled(op)) &&
 		memcmp(op->texture->format->bits, target->format->bits, 3) == 0 &&
-		op->texture->format->is_half == target->format->is_half &&
+		op->texture->format->is_float == target->format->is_float &&
 		memcmp(sample->low, sample->high, sizeof(sample->low)) == 0;
 }
 
@@ -124,10 +146,11 @@ static void draw(const struct oracle_op *op, const struct oracle_image *target, 
 	}
 	float alpha_low = sample.low[3], alpha_high = sample.high[3];
 	for (int c = 0; c < 4; c++) {
-		float limit = target->format->is_half ? INFINITY : 1;
+		float limit = target->format->is_float ? INFINITY : 1;
 		pixel->low[c] = fminf(sample.low[c] + pixel->low[c] * (1 - alpha_high), limit);
 		pixel->high[c] = fminf(sample.high[c] + pixel->high[c] * (1 - alpha_low), limit);
 	}
+	pixel->loss += sample.loss;
 	pixel->exact = false;
 }
 
@@ -135,6 +158,14 @@ static struct oracle_op mistaken(const struct oracle_op *op, enum oracle_mistake
 	struct oracle_op copy = *op;
 	if (mistake == ORACLE_TRANSFORM_BACKWARDS && op->transform % 2 == 1) {
 		copy.transform ^= 2;
+	}
+	struct sbx_coding *coding = &copy.coding;
+	if (mistake == ORACLE_RANGE) {
+		coding->range = coding->range == SBX_RANGE_FULL ? SBX_RANGE_LIMITED : SBX_RANGE_FULL;
+	} else if (mistake == ORACLE_ENCODING_709 && coding->encoding == SBX_ENCODING_BT601) {
+		coding->encoding = SBX_ENCODING_BT709;
+	} else if (mistake == ORACLE_CHROMA_MIDDLE) {
+		coding->chroma = SBX_CHROMA_CENTER;
 	}
 	return copy;
 }
@@ -267,8 +298,8 @@ bool oracle_compare(const struct oracle_scene *scene, const struct oracle_pixel 
 	for (int y = 0; y < scene->target->height; y++) {
 		for (int x = 0; x < scene->target->width; x++) {
 			const struct oracle_pixel *pixel = &reference[y * scene->target->width + x];
-			if (!check_pixel(actual, x, y, pixel->low, pixel->high, pixel->exact, slack,
-					difference)) {
+			if (!check_pixel(actual, x, y, pixel->low, pixel->high, pixel->exact,
+					slack + pixel->loss, difference)) {
 				return false;
 			}
 		}

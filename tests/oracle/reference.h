@@ -16,6 +16,8 @@ struct oracle_pixel {
 	float low[4], high[4];
 	/** A copy of one texel of the target's own format, or what the target had: no rounding at all. */
 	bool exact;
+	/** What may be lost because places in a texture are floats. */
+	float loss;
 };
 
 /** Mistakes that a reference can be told to make: the comparison must notice each. */
@@ -27,6 +29,9 @@ enum oracle_mistake {
 	ORACLE_ORDER, /* the last two layers exchanged */
 	ORACLE_HALF_PIXEL, /* samples at pixel corners */
 	ORACLE_BLEND_ALWAYS, /* NONE taken for PREMULTIPLIED */
+	ORACLE_RANGE, /* limited taken for full, full for limited */
+	ORACLE_ENCODING_709, /* BT.709 for BT.601 */
+	ORACLE_CHROMA_MIDDLE, /* wherever it is */
 	ORACLE_MISTAKES,
 };
 

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <string.h>
+#include "oracle/ycbcr.h"
 
 /** A small generator of our own, so that a seed means the same scene with every libc. */
 struct random {
@@ -46,6 +47,8 @@ static struct oracle_image *random_image(struct random *random, const struct ora
 		int width, int height, bool premultiplied) {
 	struct oracle_image *image = oracle_image_create(format, width, height);
 	bool opaque = one_in(random, 3), smooth = one_in(random, 2);
+	// What is in the X of XRGB does not matter.
+	memset(image->data, one_in(random, 2) ? 0 : 0x5a, (size_t)height * image->stride);
 	for (int y = 0; y < height; y++) {
 		for (int x = 0; x < width; x++) {
 			float rgba[4] = { (float)x / (float)width, (float)y / (float)height, 0.5f, 1 };
@@ -57,6 +60,31 @@ static struct oracle_image *random_image(struct random *random, const struct ora
 		}
 	}
 	return image;
+}
+
+/** Noise, or something that moves slowly; out of the range of colours, too. */
+static struct oracle_image *random_ycbcr(struct random *random, const struct oracle_format *format,
+		int width, int height) {
+	struct oracle_image *image = oracle_image_create(format, width, height);
+	bool opaque = one_in(random, 3), smooth = one_in(random, 2);
+	for (int kind = 0; kind < 4; kind++) {
+		int across, down;
+		oracle_ycbcr_size(image, (enum oracle_sample)kind, &across, &down);
+		for (int i = 0; i < across * down; i++) {
+			int x = i % across, y = i / across;
+			double value = kind == ORACLE_A && opaque ? 1 : !smooth ?
+				(double)fraction(random) : kind == ORACLE_CR ?
+				(double)x / across : (double)y / down;
+			oracle_ycbcr_put(image, (enum oracle_sample)kind, x, y, value);
+		}
+	}
+	return image;
+}
+
+static void random_coding(struct random *random, struct sbx_coding *coding) {
+	coding->encoding = (enum sbx_encoding)below(random, SBX_ENCODING_COUNT);
+	coding->range = (enum sbx_range)below(random, SBX_RANGE_COUNT);
+	coding->chroma = (enum sbx_chroma_location)below(random, SBX_CHROMA_COUNT);
 }
 
 static pixman_box32_t random_box(struct random *random, const struct oracle_image *target) {
@@ -109,23 +137,27 @@ static void random_source(struct random *random, struct oracle_op *op, bool whol
 }
 
 static void random_texture_op(struct random *random, struct oracle_scene *scene,
-		struct oracle_op *op, bool pixman_only) {
+		struct oracle_op *op, const struct oracle_scene_options *options) {
 	op->texture = scene->textures[below(random, (uint32_t)scene->n_textures)];
 	op->transform = one_in(random, 2) ? SBX_TRANSFORM_NORMAL : (enum sbx_transform)below(random, 8);
 	op->filter = one_in(random, 2) ? SBX_FILTER_NEAREST : SBX_FILTER_BILINEAR;
 	op->alpha = one_in(random, 2) ? 1 : fraction(random);
+	if (op->texture->format->ycbcr != NULL) {
+		random_coding(random, &op->coding);
+	}
 	bool scaled = !one_in(random, 3);
-	random_source(random, op, !scaled);
+	random_source(random, op, !scaled || options->whole_sources);
 	if (!scaled) {
 		bool swap = op->transform % 2 == 1;
 		op->box.x2 = op->box.x1 + (int)(swap ? op->src_height : op->src_width);
 		op->box.y2 = op->box.y1 + (int)(swap ? op->src_width : op->src_height);
-	} else if (pixman_only) {
+	} else if (options->pixman_only) {
 		op->filter = SBX_FILTER_NEAREST;
 	}
 }
 
-static void random_op(struct random *random, struct oracle_scene *scene, bool pixman_only) {
+static void random_op(struct random *random, struct oracle_scene *scene,
+		const struct oracle_scene_options *options) {
 	struct oracle_op *op = &scene->ops[scene->n_ops++];
 	*op = (struct oracle_op){ .box = random_box(random, scene->target), .alpha = 1 };
 	op->blend = one_in(random, 5) ? SBX_BLEND_NONE : SBX_BLEND_PREMULTIPLIED;
@@ -133,7 +165,7 @@ static void random_op(struct random *random, struct oracle_scene *scene, bool pi
 	if (one_in(random, 4)) {
 		random_rect(random, op);
 	} else {
-		random_texture_op(random, scene, op, pixman_only);
+		random_texture_op(random, scene, op, options);
 	}
 }
 
@@ -145,16 +177,20 @@ void oracle_scene_random(struct oracle_scene *scene, uint64_t seed,
 	scene->target = random_image(&random, random_format(&random, options->target_formats),
 		between(&random, 1, 200), between(&random, 1, 150), true);
 	// pixman clamps colours to 1 as integers do, whatever the target: no sums above it in floats.
-	bool valid = scene->target->format->is_half || !one_in(&random, 4);
+	bool valid = scene->target->format->is_float || !one_in(&random, 4);
+	bool ycbcr = options->ycbcr_formats != NULL && one_in(&random, 2);
 	scene->n_textures = 1 + below(&random, ORACLE_MAX_TEXTURES);
 	for (size_t i = 0; i < scene->n_textures; i++) {
 		int limit = one_in(&random, 4) ? 250 : 40;
-		scene->textures[i] = random_image(&random,
-			random_format(&random, options->texture_formats),
-			between(&random, 1, limit), between(&random, 1, limit), valid);
+		int width = between(&random, 1, limit), height = between(&random, 1, limit);
+		const struct oracle_format *format = random_format(&random, ycbcr && one_in(&random, 2) ?
+			options->ycbcr_formats : options->texture_formats);
+		scene->textures[i] = format->ycbcr != NULL ?
+			random_ycbcr(&random, format, width, height) :
+			random_image(&random, format, width, height, valid);
 	}
 	for (size_t n = below(&random, ORACLE_MAX_OPS + 1); n > 0; n--) {
-		random_op(&random, scene, options->pixman_only);
+		random_op(&random, scene, options);
 	}
 }
 
@@ -200,6 +236,10 @@ static void print_op(const struct oracle_scene *scene, const struct oracle_op *o
 			op->src_y, op->src_width, op->src_height, (int)op->transform,
 			op->filter == SBX_FILTER_NEAREST ? "nearest" : "bilinear", (double)op->alpha,
 			oracle_op_is_unscaled(op) ? "" : " scaled");
+		if (op->texture->format->ycbcr != NULL) {
+			fprintf(out, " encoding %d range %d chroma %d", (int)op->coding.encoding,
+				(int)op->coding.range, (int)op->coding.chroma);
+		}
 	}
 	if (op->has_clip) {
 		print_clip(op, out);

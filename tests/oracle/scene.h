@@ -23,6 +23,8 @@ struct oracle_op {
 	enum sbx_filter filter;
 	enum sbx_blend blend;
 	float alpha;
+	/** Of a YCbCr texture. */
+	struct sbx_coding coding;
 	bool has_clip;
 	pixman_region32_t clip;
 };
@@ -40,8 +42,12 @@ struct oracle_scene {
 struct oracle_scene_options {
 	/** Formats that may be targets, textures, by DRM fourcc; ends with 0. */
 	const uint32_t *target_formats, *texture_formats;
+	/** YCbCr textures, of which half of the scenes have some; NULL: none. */
+	const uint32_t *ycbcr_formats;
 	/** Nothing that pixman cannot do exactly: no bilinear scaling. */
 	bool pixman_only;
+	/** Parts of textures begin and end between texels. */
+	bool whole_sources;
 };
 
 /** The same seed and options make the same scene, everywhere. */

@@ -7,6 +7,7 @@
 #include "harness/vulkan.h"
 #include "pixel.h"
 #include "render/format.h"
+#include "render/format_cache.h"
 #include "render/image.h"
 
 #define SECOND 1000000000ull
@@ -33,6 +34,8 @@ static const struct layout layouts[] = {
 	{ DRM_FORMAT_BGRX8888, "BGRX", { 8, 8, 8, 8 } },
 	{ DRM_FORMAT_R8, "R", { 8 } },
 	{ DRM_FORMAT_GR88, "GR", { 8, 8 } },
+	{ DRM_FORMAT_R16, "R", { 16 } },
+	{ DRM_FORMAT_GR1616, "GR", { 16, 16 } },
 	{ DRM_FORMAT_RGB888, "RGB", { 8, 8, 8 } },
 	{ DRM_FORMAT_BGR888, "BGR", { 8, 8, 8 } },
 	{ DRM_FORMAT_RGB565, "RGB", { 5, 6, 5 } },
@@ -157,9 +160,12 @@ static const float colors[][4] = {
 #define COLOR_COUNT (sizeof(colors) / sizeof(colors[0]))
 
 static void test_table(void **state) {
-	size_t count = 0;
+	size_t count = 0, rgb = 0;
 	const struct sbx_format *all = sbx_format_all(&count);
-	assert_int_equal(count, LAYOUT_COUNT);
+	for (size_t i = 0; i < count; i++) {
+		rgb += all[i].ycbcr == NULL;
+	}
+	assert_int_equal(rgb, LAYOUT_COUNT);
 	for (size_t i = 0; i < LAYOUT_COUNT; i++) {
 		const struct layout *layout = &layouts[i];
 		const struct sbx_format *format = sbx_format_from_drm(layout->drm);
@@ -174,7 +180,7 @@ static void test_table(void **state) {
 		assert_ptr_equal(sbx_format_from_drm(all[i].drm), &all[i]);
 	}
 	assert_null(sbx_format_from_drm(0));
-	assert_null(sbx_format_from_drm(DRM_FORMAT_NV12));
+	assert_null(sbx_format_from_drm(DRM_FORMAT_NV15));
 }
 
 static void test_needed(void **state) {
@@ -219,6 +225,78 @@ static void test_sample(void **state) {
 	}
 	assert_true(checked >= 30);
 	pixel_shaders_destroy(shaders);
+}
+
+static PFN_vkGetPhysicalDeviceFormatProperties real_format_properties;
+
+/* A device that has what Vulkan demands and nothing else. */
+static VKAPI_ATTR void VKAPI_CALL poor_format_properties(VkPhysicalDevice device, VkFormat format,
+		VkFormatProperties *properties) {
+	static const VkFormat missing[] = {
+		VK_FORMAT_R4G4B4A4_UNORM_PACK16, VK_FORMAT_A4R4G4B4_UNORM_PACK16,
+		VK_FORMAT_A4B4G4R4_UNORM_PACK16, VK_FORMAT_B5G6R5_UNORM_PACK16,
+		VK_FORMAT_R5G5B5A1_UNORM_PACK16, VK_FORMAT_A2R10G10B10_UNORM_PACK32,
+		VK_FORMAT_R8G8B8_UNORM, VK_FORMAT_B8G8R8_UNORM, VK_FORMAT_R16G16B16_UNORM,
+		VK_FORMAT_R16G16B16_SFLOAT, VK_FORMAT_R32G32B32_SFLOAT,
+	};
+	real_format_properties(device, format, properties);
+	for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
+		if (format == missing[i]) {
+			*properties = (VkFormatProperties){0};
+		}
+	}
+}
+
+static void make_poor(struct sbx_device *device) {
+	real_format_properties = device->vki.vkGetPhysicalDeviceFormatProperties;
+	device->vki.vkGetPhysicalDeviceFormatProperties = poor_format_properties;
+	sbx_format_cache_destroy(device);
+	assert_int_equal(sbx_format_cache_create(device), 0);
+}
+
+/* Every RGB format can be a texture there, through other formats. */
+static void test_sample_by_others(void **state) {
+	struct sbx_device *device = *state;
+	make_poor(device);
+	struct pixel_shaders *shaders = pixel_shaders_create(device);
+	unsigned others = 0;
+	for (size_t i = 0; i < LAYOUT_COUNT; i++) {
+		const struct sbx_format *format = sbx_format_from_drm(layouts[i].drm);
+		assert_true((sbx_format_uses(device, format) & SBX_FORMAT_SAMPLE) != 0);
+		const struct sbx_format *actual = sbx_format_on_device(device, format);
+		others += actual->vk != format->vk;
+		sample_own(shaders, device, &layouts[i]);
+	}
+	assert_int_equal(others, 16);
+	pixel_shaders_destroy(shaders);
+}
+
+/* What an image of widened pixels gives back is what was written, and where. */
+static void test_widened(void **state) {
+	struct sbx_device *device = *state;
+	const struct sbx_format *format = sbx_format_from_drm(DRM_FORMAT_BGR888);
+	make_poor(device);
+	struct sbx_image *image = sbx_image_create(device, format, 5, 3, SBX_FORMAT_SAMPLE);
+	assert_non_null(image);
+	assert_int_equal(image->format->texel_bytes, 4);
+	uint8_t pixels[3][16], seen[3][16] = {0};
+	for (size_t i = 0; i < sizeof(pixels); i++) {
+		pixels[i / 16][i % 16] = (uint8_t)i;
+	}
+	assert_int_equal(sbx_image_write(image, pixels, 16, NULL), 0);
+	pixels[1][3 * 2] = 200;
+	pixels[2][3 * 4] = 201; // not in the damage
+	pixman_region32_t damage;
+	pixman_region32_init_rect(&damage, 2, 1, 2, 1);
+	assert_int_equal(sbx_image_write(image, pixels, 16, &damage), 0);
+	pixman_region32_fini(&damage);
+	const pixman_box32_t all = { 0, 0, 5, 3 };
+	assert_int_equal(sbx_image_read(image, &all, seen, 16, -1, 10 * SECOND), 0);
+	pixels[2][3 * 4] = 2 * 16 + 3 * 4;
+	for (int y = 0; y < 3; y++) {
+		assert_memory_equal(seen[y], pixels[y], 15);
+	}
+	sbx_image_destroy(image);
 }
 
 /* Colours in, bytes out. */
@@ -330,6 +408,8 @@ int main(int argc, char *argv[]) {
 		VULKAN_TEST(test_needed),
 		VULKAN_TEST(test_no_modifiers),
 		VULKAN_TEST(test_sample),
+		VULKAN_TEST(test_sample_by_others),
+		VULKAN_TEST(test_widened),
 		VULKAN_TEST(test_store),
 	};
 	const struct CMUnitTest lab[] = {

@@ -14,6 +14,7 @@
 #include "render/batch.h"
 #include "render/format.h"
 #include "render/image.h"
+#include "render/ycbcr.h"
 
 #define SECOND 1000000000ull
 #define BOTH (SBX_FORMAT_SAMPLE | SBX_FORMAT_STORE)
@@ -201,32 +202,64 @@ static void test_import_dumb(void **state) {
 	test_buffer_finish(&buffer);
 }
 
+/* Planes of 32x32 pixels, room for 16 bytes each, in one buffer or in one for each. */
+static struct sbx_dmabuf describe_planes(const struct test_buffer *buffers, bool apart, uint32_t format,
+		uint32_t planes) {
+	struct sbx_dmabuf dmabuf = test_buffer_describe(&buffers[0], format, 32, 32, 32 * 16);
+	dmabuf.planes = planes;
+	for (uint32_t i = 1; i < planes; i++) {
+		dmabuf.fd[i] = buffers[apart ? i : 0].fd;
+		dmabuf.stride[i] = 32 * 16;
+		dmabuf.offset[i] = apart ? 0 : i * 32 * 32 * 16;
+	}
+	return dmabuf;
+}
+
+static void import_planes(struct sbx_device *device, const struct test_buffer *buffers,
+		const struct sbx_format *format, const struct sbx_modifier *modifier, unsigned *whole,
+		unsigned *split) {
+	for (int apart = 0; apart < 2; apart++) {
+		struct sbx_dmabuf dmabuf = describe_planes(buffers, apart, format->drm, modifier->planes);
+		struct sbx_image *image = NULL;
+		if (sbx_image_import_dmabuf(device, &dmabuf, modifier->uses, &image) != 0) {
+			fail_msg("%.4s is offered and refused", (const char *)&format->drm);
+		}
+		assert_int_equal(image->n_planes, format->ycbcr != NULL ? format->ycbcr->n_planes : 0);
+		assert_int_equal(image->sample_view != VK_NULL_HANDLE, format->ycbcr == NULL);
+		*whole += format->ycbcr != NULL && image->handle != VK_NULL_HANDLE;
+		*split += format->ycbcr != NULL && image->handle == VK_NULL_HANDLE;
+		sbx_image_destroy(image);
+	}
+}
+
 /* Every format that is offered can really be imported. */
 static void test_import_formats(void **state) {
 	struct sbx_device *device = *state;
 	size_t count = 0;
 	const struct sbx_format *formats = sbx_format_all(&count);
-	struct test_buffer buffer;
-	assert_int_equal(test_buffer_udmabuf(32 * 16 * 32, &buffer), 0);
-	unsigned imported = 0;
+	struct test_buffer buffers[3];
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(test_buffer_udmabuf(3 * 32 * 32 * 16, &buffers[i]), 0);
+	}
+	unsigned imported = 0, whole = 0, split = 0;
 	for (size_t i = 0; i < count; i++) {
 		struct sbx_modifier *modifiers = NULL;
 		int n = sbx_format_modifiers(device, &formats[i], &modifiers);
 		for (int m = 0; m < n; m++) {
-			if (modifiers[m].modifier != DRM_FORMAT_MOD_LINEAR) {
-				continue;
+			if (modifiers[m].modifier == DRM_FORMAT_MOD_LINEAR) {
+				import_planes(device, buffers, &formats[i], &modifiers[m], &whole, &split);
+				imported++;
 			}
-			struct sbx_dmabuf dmabuf = test_buffer_describe(&buffer, formats[i].drm, 32, 32,
-				32 * formats[i].bytes_per_pixel);
-			struct sbx_image *image = NULL;
-			assert_int_equal(sbx_image_import_dmabuf(device, &dmabuf, modifiers[m].uses, &image), 0);
-			sbx_image_destroy(image);
-			imported++;
 		}
 		free(modifiers);
 	}
-	assert_true(imported >= 20);
-	test_buffer_finish(&buffer);
+	print_message("%u formats, YCbCr %u times as one image, %u times as one for each plane\n",
+		imported, whole, split);
+	assert_true(imported >= 80);
+	assert_true(split > 0);
+	for (int i = 0; i < 3; i++) {
+		test_buffer_finish(&buffers[i]);
+	}
 }
 
 struct bad {
@@ -332,7 +365,7 @@ static void bad_fd_other(struct sbx_dmabuf *d) {
 
 static const struct bad bad_cases[] = {
 	{ "format", bad_format, -ENOTSUP, "not a format" },
-	{ "yuv", bad_yuv, -ENOTSUP, "not a format" },
+	{ "yuv", bad_yuv, -EINVAL, "it has 1 planes, the modifier needs 2" },
 	{ "modifier", bad_modifier, -ENOTSUP, "does not take this modifier" },
 	{ "implicit modifier", bad_implicit, -ENOTSUP, "does not take this modifier" },
 	{ "no planes", bad_no_planes, -EINVAL, "it has 0 planes, the modifier needs 1" },
@@ -355,9 +388,9 @@ static const struct bad bad_cases[] = {
 	{ "fd other", bad_fd_other, -EINVAL, "is not a dma-buf" },
 };
 
-static void expect_refusal(struct sbx_device *device, const struct test_buffer *buffer,
+static void expect_refusal(struct sbx_device *device, const struct sbx_dmabuf *good,
 		const struct bad *bad) {
-	struct sbx_dmabuf dmabuf = test_buffer_describe(buffer, DRM_FORMAT_XRGB8888, 64, 64, 256);
+	struct sbx_dmabuf dmabuf = *good;
 	struct sbx_image *image = NULL;
 	unsigned fds = open_fd_count();
 	bad->spoil(&dmabuf);
@@ -386,7 +419,7 @@ static void test_import_bad(void **state) {
 	for (size_t f = 0; f < sizeof(others) / sizeof(others[0]); f++) {
 		other_fd = others[f];
 		for (size_t i = 0; i < sizeof(bad_cases) / sizeof(bad_cases[0]); i++) {
-			expect_refusal(device, &buffer, &bad_cases[i]);
+			expect_refusal(device, &good, &bad_cases[i]);
 		}
 		close(other_fd);
 	}
@@ -395,6 +428,109 @@ static void test_import_bad(void **state) {
 	assert_int_equal(sbx_image_import_dmabuf(device, &reordered, SBX_FORMAT_STORE, &image), -ENOTSUP);
 	assert_int_equal(sbx_image_import_dmabuf(device, &good, 0, &image), -ENOTSUP);
 	test_buffer_finish(&buffer);
+}
+
+/* What can be wrong with the second plane of NV12. */
+
+static void bad_chroma_row(struct sbx_dmabuf *d) {
+	d->stride[1] = 63;
+}
+
+static void bad_chroma_offset(struct sbx_dmabuf *d) {
+	d->offset[1] = 8192 - 2048 + 1;
+}
+
+static void bad_chroma_stride(struct sbx_dmabuf *d) {
+	d->stride[1] = UINT32_MAX;
+}
+
+static void bad_chroma_odd(struct sbx_dmabuf *d) {
+	d->width = d->height = 65; // 33 pairs a row
+	d->stride[0] = 65;
+}
+
+static void bad_chroma_missing(struct sbx_dmabuf *d) {
+	d->planes = 1;
+}
+
+static void bad_chroma_more(struct sbx_dmabuf *d) {
+	d->planes = 3;
+	d->fd[2] = d->fd[0];
+	d->stride[2] = 64;
+}
+
+static void bad_chroma_fd(struct sbx_dmabuf *d) {
+	d->fd[1] = 1000000;
+}
+
+static void bad_chroma_other(struct sbx_dmabuf *d) {
+	d->fd[1] = other_fd;
+}
+
+static const struct bad bad_planes_cases[] = {
+	{ "chroma row", bad_chroma_row, -EINVAL, "plane 1: a row has 64 bytes, the stride is 63" },
+	{ "chroma offset", bad_chroma_offset, -EINVAL, "plane 1: offset 6145 and stride 64 reach byte 8193" },
+	{ "chroma stride", bad_chroma_stride, -EINVAL, "reach byte" },
+	{ "chroma odd", bad_chroma_odd, -EINVAL, "plane 1: a row has 66 bytes, the stride is 64" },
+	{ "chroma missing", bad_chroma_missing, -EINVAL, "it has 1 planes, the modifier needs 2" },
+	{ "chroma more", bad_chroma_more, -EINVAL, "it has 3 planes, the modifier needs 2" },
+	{ "chroma fd", bad_chroma_fd, -EBADF, "plane 1: fd 1000000 is not open" },
+	{ "chroma other", bad_chroma_other, -EINVAL, "is not a dma-buf" },
+};
+
+static struct sbx_dmabuf describe_nv12(const struct test_buffer *buffer) {
+	struct sbx_dmabuf dmabuf = test_buffer_describe(buffer, DRM_FORMAT_NV12, 64, 64, 64);
+	dmabuf.planes = 2;
+	dmabuf.fd[1] = buffer->fd;
+	dmabuf.stride[1] = 64;
+	dmabuf.offset[1] = 64 * 64;
+	return dmabuf;
+}
+
+static void test_import_bad_planes(void **state) {
+	struct sbx_device *device = *state;
+	struct test_buffer buffer;
+	struct sbx_image *image = NULL;
+	assert_int_equal(test_buffer_udmabuf(8192, &buffer), 0);
+	struct sbx_dmabuf good = describe_nv12(&buffer);
+	assert_int_equal(sbx_image_import_dmabuf(device, &good, SBX_FORMAT_SAMPLE, &image), 0);
+	sbx_image_destroy(image);
+	other_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (size_t i = 0; i < sizeof(bad_planes_cases) / sizeof(bad_planes_cases[0]); i++) {
+		expect_refusal(device, &good, &bad_planes_cases[i]);
+	}
+	close(other_fd);
+	assert_int_equal(sbx_image_import_dmabuf(device, &good, SBX_FORMAT_STORE, &image), -ENOTSUP);
+	test_buffer_finish(&buffer);
+}
+
+static int op_import_texture(struct sbx_device *device, void *data) {
+	struct sbx_image *image = NULL;
+	int ret = sbx_image_import_dmabuf(device, data, SBX_FORMAT_SAMPLE, &image);
+	assert_int_equal(ret == 0, image != NULL);
+	sbx_image_destroy(image);
+	return ret;
+}
+
+/* Nothing is left of planes that were imported before one failed. */
+static void test_import_planes_faults(void **state) {
+	struct sbx_device *device = *state;
+	struct test_buffer buffers[3];
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(test_buffer_udmabuf(32 * 32 * 16 * 3, &buffers[i]), 0);
+	}
+	for (int apart = 0; apart < 2; apart++) {
+		struct sbx_dmabuf dmabuf = describe_planes(buffers, apart, DRM_FORMAT_YUV420, 3);
+		assert_int_equal(op_import_texture(device, &dmabuf), 0);
+		assert_true(vulkan_each_call_fails(device, VK_ERROR_OUT_OF_DEVICE_MEMORY,
+			op_import_texture, &dmabuf) >= 6);
+		dmabuf.width = dmabuf.height = 31; // in planes on every device
+		assert_true(vulkan_each_call_fails(device, VK_ERROR_INVALID_EXTERNAL_HANDLE,
+			op_import_texture, &dmabuf) >= 15);
+	}
+	for (int i = 0; i < 3; i++) {
+		test_buffer_finish(&buffers[i]);
+	}
 }
 
 static int op_import(struct sbx_device *device, void *data) {
@@ -485,6 +621,8 @@ int main(int argc, char *argv[]) {
 		VULKAN_TEST(test_import_dumb),
 		VULKAN_TEST(test_import_formats),
 		VULKAN_TEST(test_import_bad),
+		VULKAN_TEST(test_import_bad_planes),
+		VULKAN_TEST(test_import_planes_faults),
 		VULKAN_TEST(test_import_faults),
 		VULKAN_TEST(test_import_lends),
 		VULKAN_TEST(test_write_refused),

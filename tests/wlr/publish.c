@@ -9,6 +9,7 @@
 #include "harness/kernel_fake.h"
 #include "harness/vgem.h"
 #include "render/device.h"
+#include "trace/counter.h"
 
 static bool check(struct wlr_drm_syncobj_timeline *timeline, uint64_t point, uint32_t flags) {
 	bool result = false;
@@ -203,6 +204,49 @@ static void hundreds_of_frames_keep_no_fd(void **state) {
 	rig_buffer_drop(targets[1]);
 }
 
+static uint64_t fences_left(void) {
+	return sbx_counter_read(SBX_COUNT_IOCTL_DMABUF_IMPORT);
+}
+
+/*
+ * Those who know nothing of points find our fences in the dma-bufs: the writers of implicit textures, and
+ * the readers of the target, with a point for it and without.
+ */
+static void implicit_neighbours_get_fences(void **state) {
+	struct rig *rig = *state;
+	struct sbx_device *device = rig->sbx->device;
+	bool blocks = device->caps.export_blocks;
+	device->caps.export_blocks = false; // it costs time, but gives a fence
+	struct rig_buffer *target = new_target(), *implicit = new_target(), *explicit = new_target();
+	struct wlr_texture *textures[] = {
+		wlr_texture_from_buffer(rig->renderer, &implicit->base),
+		wlr_texture_from_buffer(rig->renderer, &explicit->base),
+	};
+	wlr_drm_syncobj_timeline_signal(rig->timeline, 1);
+	for (uint64_t point = 2; point < 6; point++) {
+		uint64_t before = fences_left();
+		struct wlr_render_pass *pass = point % 2 == 0 ? begin(rig, target, point) :
+			wlr_renderer_begin_buffer_pass(rig->renderer, &target->base, NULL);
+		assert_non_null(pass);
+		wlr_render_pass_add_texture(pass, &(struct wlr_render_texture_options){
+			.texture = textures[0],
+		});
+		wlr_render_pass_add_texture(pass, &(struct wlr_render_texture_options){
+			.texture = textures[1], .wait_timeline = rig->timeline, .wait_point = 1,
+		});
+		assert_true(wlr_render_pass_submit(pass));
+		assert_int_equal(fences_left() - before, 2);
+	}
+	rig_finish(rig);
+	assert_true(is_signalled(rig, 4));
+	device->caps.export_blocks = blocks;
+	wlr_texture_destroy(textures[0]);
+	wlr_texture_destroy(textures[1]);
+	rig_buffer_drop(explicit);
+	rig_buffer_drop(implicit);
+	rig_buffer_drop(target);
+}
+
 /* Passes of several outputs may be open at the same time. */
 static void passes_may_overlap(void **state) {
 	struct rig *rig = *state;
@@ -226,6 +270,7 @@ int main(void) {
 		RIG_TEST(point_of_an_endless_pass_comes_later),
 		RIG_TEST(hundreds_of_frames_keep_no_fd),
 		RIG_TEST(passes_may_overlap),
+		RIG_TEST(implicit_neighbours_get_fences),
 	};
 	return RIG_MAIN(tests);
 }

@@ -1,8 +1,12 @@
 /* Creating, losing and destroying a renderer. */
 #include "rig.h"
 
+#include <dirent.h>
+#include <signal.h>
 #include <signalbox/renderer.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <wlr/render/pixman.h>
 #include "render/device.h"
 
@@ -53,6 +57,37 @@ static void explicit_sync_can_be_off(void **state) {
 	assert_false(renderer->features.timeline);
 	assert_int_equal(rig_log_count("explicit sync: no: switched off"), 1);
 	wlr_renderer_destroy(renderer);
+}
+
+/* The mask of blocked signals of a thread of this process. */
+static uint64_t blocked_signals(const char *thread) {
+	char path[64], line[128];
+	snprintf(path, sizeof(path), "/proc/self/task/%.20s/status", thread);
+	FILE *file = fopen(path, "re");
+	assert_non_null(file);
+	uint64_t mask = 0;
+	while (fgets(line, sizeof(line), file) != NULL) {
+		sscanf(line, "SigBlk: %" SCNx64, &mask);
+	}
+	fclose(file);
+	return mask;
+}
+
+/* Signals are the compositor's, whatever threads a driver starts. */
+static void threads_take_no_signals(void **state) {
+	sigset_t mask;
+	pthread_sigmask(SIG_SETMASK, NULL, &mask);
+	assert_false(sigismember(&mask, SIGTERM));
+	unsigned others = 0;
+	DIR *folder = opendir("/proc/self/task");
+	for (struct dirent *entry; (entry = readdir(folder)) != NULL; ) {
+		if (entry->d_name[0] != '.' && atoi(entry->d_name) != getpid()) {
+			assert_true(blocked_signals(entry->d_name) & UINT64_C(1) << (SIGTERM - 1));
+			others++;
+		}
+	}
+	closedir(folder);
+	assert_true(others > 0);
 }
 
 struct lost_watch {
@@ -159,6 +194,7 @@ int main(void) {
 		RIG_TEST(others_are_not_ours),
 		RIG_TEST(refusals_name_what_is_missing),
 		RIG_TEST(explicit_sync_can_be_off),
+		RIG_TEST(threads_take_no_signals),
 		RIG_TEST(lost_is_told_once_outside_a_pass),
 		RIG_TEST(lost_is_told_from_the_event_loop),
 		RIG_TEST(lost_device_still_delivers_its_points),

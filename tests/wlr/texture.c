@@ -160,6 +160,34 @@ static void dmabuf_may_go_while_it_is_drawn(void **state) {
 	assert_int_equal(wl_list_length(&rig->sbx->textures), 0);
 }
 
+/* The import of a buffer that nobody holds goes when it has not been used for long, and comes back. */
+static void idle_import_goes(void **state) {
+	struct rig *rig = *state;
+	struct rig_buffer *idle = filled(RIG_DMABUF, RED), *held = filled(RIG_DMABUF, GREEN);
+	struct rig_buffer *target = filled(RIG_DMABUF, 0);
+	struct wlr_texture *texture = wlr_texture_from_buffer(rig->renderer, &idle->base);
+	struct wlr_texture *kept = wlr_texture_from_buffer(rig->renderer, &held->base);
+	assert_true(rig_draw(rig, target, texture, NULL, 0));
+	wlr_texture_destroy(texture);
+	assert_int_equal(wl_list_length(&rig->sbx->buffers), 3);
+	assert_true(rig_draw(rig, target, kept, NULL, 0));
+	assert_int_equal(wl_list_length(&rig->sbx->buffers), 3); // it may come back soon
+	rig->sbx->idle_import_ns = 1;
+	assert_true(rig_draw(rig, target, kept, NULL, 0));
+	assert_int_equal(wl_list_length(&rig->sbx->buffers), 2);
+	assert_int_equal(wl_list_length(&rig->sbx->textures), 1);
+	rig_finish(rig);
+	assert_int_equal(rig_buffer_pixel(target, 0, 0) | 0xff000000u, GREEN);
+	texture = wlr_texture_from_buffer(rig->renderer, &idle->base);
+	assert_true(rig_draw(rig, target, texture, NULL, 0));
+	rig_finish(rig);
+	assert_int_equal(rig_buffer_pixel(target, 0, 0) | 0xff000000u, RED);
+	wlr_texture_destroy(texture);
+	wlr_texture_destroy(kept);
+	rig_buffer_drop(idle);
+	rig_buffer_drop(held);
+	rig_buffer_drop(target);
+}
 
 static void refuse_dmabuf(struct rig *rig, struct wlr_dmabuf_attributes attributes) {
 	struct rig_buffer *buffer = filled(RIG_DMABUF, RED);
@@ -247,6 +275,7 @@ int main(void) {
 		RIG_TEST(dmabuf_is_imported_once),
 		RIG_TEST(dmabuf_texture_becomes_a_target),
 		RIG_TEST(dmabuf_may_go_while_it_is_drawn),
+		RIG_TEST(idle_import_goes),
 		RIG_TEST(dmabuf_bad_input_is_refused),
 	};
 	return RIG_MAIN(tests);

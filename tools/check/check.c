@@ -68,6 +68,13 @@ void check_fail(struct check *check, const char *format, ...) {
 	finish(check, CHECK_NOT_MET, format, args);
 }
 
+void check_fail_slow(struct check *check, const char *format, ...) {
+	va_list args;
+	va_start(args, format);
+	check->result->slow = true;
+	finish(check, CHECK_NOT_MET, format, args);
+}
+
 void check_skip(struct check *check, const char *format, ...) {
 	va_list args;
 	va_start(args, format);

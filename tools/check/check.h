@@ -60,6 +60,7 @@ enum check_verdict {
 struct check_result {
 	volatile enum check_verdict verdict;
 	volatile bool finished;
+	volatile bool slow;                /**< not met by a rate or a latency, see check_fail_slow() */
 	char message[CHECK_LINE];          /**< what happened instead */
 	char doing[CHECK_LINE];            /**< the last step begun: names the culprit of a time-out */
 	char notes[CHECK_NOTES][CHECK_LINE]; /**< measurements */
@@ -85,6 +86,8 @@ struct check_env {
 	unsigned round_trip_us;    /**< median of wl_display.sync */
 	unsigned frame_us;         /**< from commit to its frame event, median */
 	unsigned capture_us;       /**< one capture */
+	unsigned served_us;        /**< the second client after a check, at its best so far */
+	unsigned strain;           /**< how much slower it is served now, in percent: 100 and more */
 	unsigned patience_ms;      /**< how long something that must happen may take */
 	unsigned quiet_ms;         /**< how long to watch for something that must not happen */
 	char trouble[CHECK_LINE];  /**< why nothing can be tested, or "" */
@@ -110,6 +113,11 @@ _Noreturn void check_run(const struct check_case *test, const struct check_env *
 
 /** An expectation was not met: say what happened instead. */
 _Noreturn void check_fail(struct check *check, const char *format, ...) WL_PRINTF(2, 3);
+/**
+ * Same where it was only slower than it must be: a rate or a latency. The machine may have been
+ * busy with something else, so the runner tries again before it counts.
+ */
+_Noreturn void check_fail_slow(struct check *check, const char *format, ...) WL_PRINTF(2, 3);
 /** This machine or compositor lacks what the check needs. */
 _Noreturn void check_skip(struct check *check, const char *format, ...) WL_PRINTF(2, 3);
 /** The harness cannot work; says nothing about the compositor. */

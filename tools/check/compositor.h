@@ -17,14 +17,25 @@ pid_t compositor_pid(int watch_fd);
 /** Fill env.compositor, .compositor_name, .socket_name and .resources. */
 void compositor_identify(struct check_env *env, int watch_fd);
 
+#define FD_KINDS 24
+#define FD_NAME 40
+
 /** What a process holds. */
 struct usage {
 	unsigned fds;
+	/** What they are: "socket", "anon_inode:sync_file", a path. The rest counts as the last one. */
+	struct fd_kind {
+		char name[FD_NAME];
+		unsigned count;
+	} kinds[FD_KINDS];
 	unsigned long memory_kb; /**< private and written to (anonymous), resident */
 };
 
 /** False where /proc does not let us. */
 bool compositor_usage(pid_t pid, struct usage *usage);
+/** Which kinds of fds have become more: "3 socket, 1 /dmabuf:"; "nothing" if none has. */
+void usage_tell_growth(const struct usage *before, const struct usage *after, char *text,
+	size_t size);
 /** Same; ends the check as skipped where it is not possible. */
 struct usage compositor_usage_or_skip(struct check *check);
 /** The number of fds comes back to at most `fds` within env.patience_ms; false if not. */

@@ -139,16 +139,36 @@ void expect_released(struct frame *frame) {
 	expect_signalled(frame->release, "the release point");
 }
 
+static bool has_left(struct frame *frame) {
+	struct check *check = check_of(frame);
+	uint64_t start = now_ns();
+	while (!is_shown(frame)) {
+		if (ms_since(start) > check->env->quiet_ms) {
+			return true;
+		}
+		check_pause(check, 4);
+	}
+	return false;
+}
+
+// Have it drawn again.
+static void damage(struct frame *frame, bool in_tree) {
+	struct surface *surface = frame->surface;
+	wl_surface_damage_buffer(surface->wl, 0, 0, frame->buffer->width, frame->buffer->height);
+	surface_commit(surface);
+	for (surface = surface->parent; in_tree && surface; surface = surface->parent) {
+		surface_commit(surface);
+	}
+}
+
 // Draw another colour into a buffer that was given back, and let the surface be drawn again.
-static bool is_read_after_release(struct frame *frame) {
+static bool is_read_after_release(struct frame *frame, bool in_tree) {
 	struct check *check = check_of(frame);
 	struct frame drawn = *frame;
 	drawn.colour = check_colour(check);
 	buffer_fill(frame->buffer, drawn.colour);
 	for (int looks = 0; looks < MIN_LOOKS; looks++) {
-		wl_surface_damage_buffer(frame->surface->wl, 0, 0, frame->buffer->width,
-			frame->buffer->height);
-		surface_commit(frame->surface);
+		damage(frame, in_tree);
 		check_pause(check, check->env->quiet_ms / MIN_LOOKS);
 		if (is_shown(&drawn)) {
 			return true;
@@ -157,13 +177,9 @@ static bool is_read_after_release(struct frame *frame) {
 	return false;
 }
 
-void expect_not_released(struct frame *frame) {
+// What a release point that was signalled although nothing has replaced its content must be like.
+static void judge_early_release(struct frame *frame, bool in_tree) {
 	struct check *check = check_of(frame);
-	struct point release = frame->release;
-	check_doing(check, "watching that the release point of a buffer in use is not signalled");
-	if (!check_wait(check, is_signalled, &release, check->env->quiet_ms)) {
-		return;
-	}
 	if (!was_latched(frame)) {
 		check_fail(check, "the release point of a buffer that is still to be shown was "
 			"signalled");
@@ -172,12 +188,33 @@ void expect_not_released(struct frame *frame) {
 		check_fail(check, "the release point of a buffer that nothing has replaced was "
 			"signalled");
 	}
-	if (is_read_after_release(frame)) {
+	if (has_left(frame)) {
+		check_fail(check, "the release point was signalled and the content has left the "
+			"screen, although nothing may have replaced it");
+	}
+	if (is_read_after_release(frame, in_tree)) {
 		check_fail(check, "the release point of a buffer in use was signalled: what was drawn "
 			"into it after that is on the screen");
 	}
 	check_note(check, "a release point was signalled while its content was on the screen, "
 		"but the compositor had no more use for the buffer");
+}
+
+static void watch_release(struct frame *frame, bool in_tree) {
+	struct check *check = check_of(frame);
+	struct point release = frame->release;
+	check_doing(check, "watching that the release point of a buffer in use is not signalled");
+	if (check_wait(check, is_signalled, &release, check->env->quiet_ms)) {
+		judge_early_release(frame, in_tree);
+	}
+}
+
+void expect_not_released(struct frame *frame) {
+	watch_release(frame, false);
+}
+
+void expect_not_released_in_tree(struct frame *frame) {
+	watch_release(frame, true);
 }
 
 void expect_served(struct client *client) {

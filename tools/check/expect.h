@@ -41,6 +41,11 @@ void expect_released(struct frame *frame);
  * drawn into it does not come to the screen.
  */
 void expect_not_released(struct frame *frame);
+/**
+ * Same for a subsurface with nothing cached, nor in its parents: these may be committed, so that it
+ * is drawn again.
+ */
+void expect_not_released_in_tree(struct frame *frame);
 
 /** The compositor answers this client. */
 void expect_served(struct client *client);

@@ -21,9 +21,13 @@ void options_print_help(void) {
 		"  --repeat N        run everything N times\n"
 		"  --seed S          the seed of what is random (printed in any case)\n"
 		"  --timeout SECONDS hard limit of one check (default 30)\n"
+		"  --patience MS     how long something that must happen may take (default: from 5 s up,\n"
+		"                    as the compositor's measured round trip asks for)\n"
 		"  --start COMMAND   run this compositor, test it, and start it again when it dies\n"
 		"  --log FILE        where the output of that compositor goes\n"
 		"  --buffers KIND    gbm, dumb or udmabuf (default: the first one that works)\n"
+		"  --capture KIND    ext (image-copy-capture), wlr (screencopy) or none: judge by events\n"
+		"                    (default: the first one that works)\n"
 		"  --device NODE     the DRM node for timelines and buffers\n"
 		"\n"
 		"Exit status: 0 all met, 1 some not met, 2 usage, 3 nothing could be tested,\n"
@@ -76,8 +80,19 @@ static bool parse_buffers(struct check_options *options, const char *text) {
 	return complain("buffers", text);
 }
 
-enum { LIST = 1, ONLY, JSON, TAP, VERBOSE, REPEAT, SEED, TIMEOUT, START, LOG, BUFFERS, DEVICE,
-	HELP };
+static bool parse_capture(struct check_options *options, const char *text) {
+	static const char *const names[] = { "none", "ext", "wlr" };
+	for (int kind = CAPTURE_NONE; kind <= CAPTURE_WLR; kind++) {
+		if (strcmp(text, names[kind]) == 0) {
+			options->capture = kind;
+			return true;
+		}
+	}
+	return complain("capture", text);
+}
+
+enum { LIST = 1, ONLY, JSON, TAP, VERBOSE, REPEAT, SEED, TIMEOUT, PATIENCE, START, LOG,
+	BUFFERS, CAPTURE, DEVICE, HELP };
 
 static const struct option long_options[] = {
 	{ "list", no_argument, NULL, LIST },
@@ -88,9 +103,11 @@ static const struct option long_options[] = {
 	{ "repeat", required_argument, NULL, REPEAT },
 	{ "seed", required_argument, NULL, SEED },
 	{ "timeout", required_argument, NULL, TIMEOUT },
+	{ "patience", required_argument, NULL, PATIENCE },
 	{ "start", required_argument, NULL, START },
 	{ "log", required_argument, NULL, LOG },
 	{ "buffers", required_argument, NULL, BUFFERS },
+	{ "capture", required_argument, NULL, CAPTURE },
 	{ "device", required_argument, NULL, DEVICE },
 	{ "help", no_argument, NULL, HELP },
 	{ 0 },
@@ -118,6 +135,8 @@ static bool apply(struct check_options *options, int option, char *value) {
 		return parse_number("seed", value, 0, UINT64_MAX, &options->seed);
 	case TIMEOUT:
 		return parse_unsigned("timeout", value, 3600, &options->timeout_s);
+	case PATIENCE:
+		return parse_unsigned("patience", value, 600000, &options->patience_ms);
 	case START:
 		options->start = value;
 		return true;
@@ -126,6 +145,8 @@ static bool apply(struct check_options *options, int option, char *value) {
 		return true;
 	case BUFFERS:
 		return parse_buffers(options, value);
+	case CAPTURE:
+		return parse_capture(options, value);
 	case DEVICE:
 		options->device = value;
 		return true;
@@ -138,7 +159,7 @@ static bool apply(struct check_options *options, int option, char *value) {
 
 bool options_parse(struct check_options *options, int argc, char **argv) {
 	*options = (struct check_options){
-		.repeat = 1, .timeout_s = 30, .seed = now_ns() % 1000000,
+		.repeat = 1, .timeout_s = 30, .seed = now_ns() % 1000000, .capture = -1,
 	};
 	optind = 1;
 	for (int option = getopt_long(argc, argv, "h", long_options, NULL); option != -1;

@@ -20,9 +20,11 @@ struct check_options {
 	unsigned repeat;
 	uint64_t seed;
 	unsigned timeout_s;      /**< hard limit of one check */
+	unsigned patience_ms;    /**< how long what must happen may take; 0: as measured */
 	const char *start;       /**< a compositor to run and to restart, or NULL */
 	const char *log;         /**< where the output of that goes, or NULL */
 	enum buffer_kind buffers; /**< BUFFER_NONE: what the probe finds */
+	int capture;             /**< enum capture_kind; -1: what the probe finds */
 	const char *device;      /**< a DRM node for timelines and buffers, or NULL */
 };
 

@@ -15,6 +15,9 @@
 #define START_PATIENCE_MS 60000
 #define FIRST_PATIENCE_MS 10000
 #define SAMPLES 15
+// Limits become at most so many percent of what they were at first: a compositor that is slow by its
+// own fault is to be found out in the end.
+#define MOST_STRAIN 400
 
 struct feedback {
 	const struct { uint32_t format, padding; uint64_t modifier; } *table;
@@ -147,9 +150,9 @@ static void measure_frames(struct frame *frame, struct check_env *env) {
 	env->frame_us = median(us, SAMPLES);
 }
 
-static void choose_capture(struct check *check, struct check_env *env) {
+static void choose_capture(struct check *check, struct check_env *env, int wanted) {
 	for (int kind = CAPTURE_EXT; kind <= CAPTURE_WLR && !env->capture; kind++) {
-		if (capture_try(check, kind)) {
+		if ((wanted < 0 || wanted == kind) && capture_try(check, kind)) {
 			uint64_t start = now_ns();
 			env->capture = capture_try(check, kind) ? kind : CAPTURE_NONE;
 			env->capture_us = (unsigned)((now_ns() - start) / 1000);
@@ -208,8 +211,19 @@ static struct frame *choose_buffers(struct client *client, struct check_env *env
 
 void probe_set_limits(struct check_env *env) {
 	unsigned step_us = env->round_trip_us + env->frame_us + env->capture_us;
-	env->patience_ms = 5000 + step_us / 1000 * 30;
-	env->quiet_ms = 120 + step_us / 1000 * 4;
+	env->patience_ms = (5000 + step_us / 1000 * 30) * env->strain / 100;
+	env->quiet_ms = (120 + step_us / 1000 * 4) * env->strain / 100;
+}
+
+void probe_follow(struct check_env *env, unsigned served_us) {
+	if (env->served_us == 0 || served_us < env->served_us) {
+		env->served_us = served_us;
+	}
+	unsigned now = (unsigned)((uint64_t)served_us * 100 / (env->served_us + 1));
+	// What slows a machine down seldom passes at once.
+	unsigned before = 100 + (env->strain - 100) * 3 / 4;
+	env->strain = now > before ? now : before;
+	env->strain = env->strain > MOST_STRAIN ? MOST_STRAIN : env->strain;
 }
 
 static const char *missing_global(const struct client *client) {
@@ -242,7 +256,7 @@ void probe(struct check *check, struct check_env *env, const struct check_option
 	}
 	device_find_vgem(env->vgem_node, sizeof(env->vgem_node));
 	measure_round_trip(client, env);
-	choose_capture(check, env);
+	choose_capture(check, env, options->capture);
 	struct frame *frame = choose_buffers(client, env, options, primary, render);
 	if (!frame) {
 		check_trouble(check, "no kind of buffer works here; the last one tried: %s",

@@ -13,4 +13,10 @@ void probe(struct check *check, struct check_env *env, const struct check_option
 /** The limits that follow from what was measured. */
 void probe_set_limits(struct check_env *env);
 
+/**
+ * A second client was served in so many microseconds: env.strain follows, so that limits grow while
+ * the machine has more to do than when it was probed, and shrink again afterwards.
+ */
+void probe_follow(struct check_env *env, unsigned served_us);
+
 #endif

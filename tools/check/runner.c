@@ -21,6 +21,8 @@
 #define PROBE_LIMIT_S 120
 // A compositor that is only slow to recover gets so long before the next check begins.
 #define RECOVERY_LIMIT_S 30
+// What was too slow is tried again so often.
+#define MOST_TRIES 3
 
 /** What this process and the processes of the checks share. */
 struct shared {
@@ -100,9 +102,24 @@ static const struct check_case second_client = {
 	.name = "second client", .run = serve_second_client,
 };
 
+// Limits follow the machine, unless they were given.
+static void set_limits(struct runner *runner) {
+	struct check_env *env = &runner->shared->env;
+	probe_set_limits(env);
+	if (runner->options.patience_ms) {
+		env->patience_ms = runner->options.patience_ms;
+	}
+}
+
 static bool second_client_is_served(struct runner *runner, unsigned limit_ms) {
+	uint64_t start = now_ns();
 	run_isolated(runner, &second_client, &runner->shared->afterwards, limit_ms, 0);
-	return runner->shared->afterwards.verdict == CHECK_MET;
+	bool served = runner->shared->afterwards.verdict == CHECK_MET;
+	if (served) {
+		probe_follow(&runner->shared->env, (unsigned)((now_ns() - start) / 1000));
+		set_limits(runner);
+	}
+	return served;
 }
 
 static bool has_died(struct runner *runner) {
@@ -214,30 +231,65 @@ static bool run_probe(struct runner *runner) {
 	if (result->verdict != CHECK_MET) {
 		fprintf(stderr, "signalbox check: nothing can be tested here: %s\n",
 			result->message);
+		return false;
 	}
-	return result->verdict == CHECK_MET;
+	// What a second client gets on a machine that does nothing else is what later ones are
+	// compared with.
+	if (runner->shared->env.syncobj) {
+		second_client_is_served(runner, PROBE_LIMIT_S * 1000);
+	}
+	return true;
 }
 
-// False if no further check can run.
-static bool run_case(struct runner *runner, const struct check_case *test, unsigned run) {
-	struct shared *shared = runner->shared;
+static unsigned limit_of(const struct runner *runner, const struct check_case *test) {
 	unsigned limit_s = runner->options.timeout_s;
 	if (test->limit_s > limit_s) {
 		limit_s = test->limit_s;
 	}
+	return limit_s * 10 * runner->shared->env.strain;
+}
+
+// Run a check and ask afterwards. False if the next one cannot begin.
+static bool attempt(struct runner *runner, const struct check_case *test, unsigned run,
+		bool *fatal) {
+	struct shared *shared = runner->shared;
+	run_isolated(runner, test, &shared->result, limit_of(runner, test),
+		runner->options.seed + run - 1);
+	return ask_afterwards(runner, fatal);
+}
+
+// Something else may have kept the machine busy: what was only too slow is seen again before it
+// counts, and is told even if it then was not.
+static bool attempt_again(struct runner *runner, const struct check_case *test, unsigned run,
+		bool *fatal) {
+	struct check_result *result = &runner->shared->result;
+	char first[CHECK_LINE];
+	snprintf(first, sizeof(first), "%s", result->message);
+	bool usable = true;
+	for (int tries = 1; usable && tries < MOST_TRIES && result->slow; tries++) {
+		usable = attempt(runner, test, run, fatal);
+	}
+	if (result->verdict == CHECK_MET && result->note_count < CHECK_NOTES) {
+		snprintf(result->notes[result->note_count++], CHECK_LINE, "not met at first: %.300s",
+			first);
+	}
+	return usable;
+}
+
+// False if no further check can run.
+static bool run_case(struct runner *runner, const struct check_case *test, unsigned run) {
+	struct check_result *result = &runner->shared->result;
 	report_progress(&runner->report, test);
 	uint64_t start = now_ns();
-	run_isolated(runner, test, &shared->result, limit_s * 1000, runner->options.seed + run - 1);
 	bool fatal = false;
-	bool usable = ask_afterwards(runner, &fatal);
-	report_add(&runner->report, &(struct report_entry){
-		.test = test, .run = run, .result = &shared->result, .ms = ms_since(start),
-		.fatal = fatal,
-	});
-	if (usable) {
-		return true;
+	bool usable = attempt(runner, test, run, &fatal);
+	if (usable && result->verdict == CHECK_NOT_MET && result->slow) {
+		usable = attempt_again(runner, test, run, &fatal);
 	}
-	if (runner->options.start && start_again(runner)) {
+	report_add(&runner->report, &(struct report_entry){
+		.test = test, .run = run, .result = result, .ms = ms_since(start), .fatal = fatal,
+	});
+	if (usable || (runner->options.start && start_again(runner))) {
 		return true;
 	}
 	report_bail_out(&runner->report, fatal ? "the compositor died" :
@@ -305,6 +357,7 @@ static bool prepare(struct runner *runner) {
 		fprintf(stderr, "signalbox check: no shared memory: %s\n", strerror(errno));
 		return false;
 	}
+	runner->shared->env.strain = 100;
 	return true;
 }
 

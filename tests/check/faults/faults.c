@@ -46,8 +46,9 @@ enum fault {
 	FAULT_FRAME_EARLY,           // frame events come at once
 	FAULT_PRESENTED_EARLY,       // presentation feedback too
 	FAULT_WAITS_IN_LOOP,         // waits for acquire points on the CPU
-	FAULT_SLOW,                  // 400 ms for each later commit, 5 ms for each import
-	FAULT_LEAKS,                 // fds and memory
+	FAULT_SLOW,                  // 500 ms for one commit in eight, 5 ms for each import
+	FAULT_LEAKS,                 // fds
+	FAULT_LEAKS_MEMORY,
 	FAULT_DIES,                  // when a commit has to be held
 	FAULT_COUNT,
 };
@@ -57,7 +58,8 @@ static const char *const fault_names[FAULT_COUNT] = {
 	"release-at-set", "release-at-commit", "release-replaced", "release-more", "low-word",
 	"points-stay", "errors-ignored", "errors-wrong", "error-at-destroy", "error-at-empty",
 	"error-at-set", "error-at-import", "error-at-reimport", "manager-goes", "timeline-goes",
-	"sync-goes", "frame-early", "presented-early", "waits-in-loop", "slow", "leaks", "dies",
+	"sync-goes", "frame-early", "presented-early", "waits-in-loop", "slow", "leaks",
+	"leaks-memory", "dies",
 };
 
 struct known_point {
@@ -85,7 +87,7 @@ struct known_timeline {
 
 enum { ACQUIRE, RELEASE };
 
-static enum fault fault;
+static enum fault chosen;
 static int drm_fd = -1;
 static struct known_surface *surfaces;
 static struct known_timeline *timelines;
@@ -97,6 +99,22 @@ static const struct wp_linux_drm_syncobj_timeline_v1_interface *real_timeline, o
 static const struct wp_linux_drm_syncobj_surface_v1_interface *real_sync, our_sync;
 static const struct wl_surface_interface *real_surface;
 static const struct wp_presentation_interface *real_presentation;
+
+// The tool begins with a look at the compositor, in a process of its own. That one is spared, or
+// nothing could be tested.
+static pid_t pid_of(struct wl_client *client) {
+	pid_t pid = 0;
+	wl_client_get_credentials(client, &pid, NULL, NULL);
+	return pid;
+}
+
+static enum fault fault_for(struct wl_client *client) {
+	static pid_t first;
+	if (first == 0) {
+		first = pid_of(client);
+	}
+	return pid_of(client) == first ? FAULT_NONE : chosen;
+}
 
 static bool is_class(struct wl_resource *resource, const struct wl_interface *interface) {
 	return strcmp(wl_resource_get_class(resource), interface->name) == 0;
@@ -120,10 +138,10 @@ __attribute__((constructor)) static void start(void) {
 	const char *name = getenv("CHECK_FAULT");
 	for (int i = 0; name && i < FAULT_COUNT; i++) {
 		if (strcmp(name, fault_names[i]) == 0) {
-			fault = i;
+			chosen = i;
 		}
 	}
-	if (name && fault == FAULT_NONE && strcmp(name, "none") != 0) {
+	if (name && chosen == FAULT_NONE && strcmp(name, "none") != 0) {
 		fprintf(stderr, "faults: there is no \"%s\"\n", name);
 		abort();
 	}
@@ -178,11 +196,18 @@ static struct wl_resource *make_hidden(struct wl_client *client, struct wl_resou
 
 static struct wl_resource *any_manager;
 
-static void leak(void) {
-	if (fault == FAULT_LEAKS) {
+// One time in so many, so that the compositor lives long enough.
+static void leak(enum fault fault, unsigned times) {
+	static unsigned calls;
+	static char *volatile lost; // or the compiler would find out that nobody needs it
+	bool now = calls++ % times == 0;
+	if (fault == FAULT_LEAKS && now) {
 		int fd = dup(drm_fd);
 		(void)fd;
-		memset(malloc(65536), 1, 65536);
+	}
+	if (fault == FAULT_LEAKS_MEMORY && now) {
+		lost = malloc(1 << 19);
+		memset(lost, 1, 1 << 19);
 	}
 }
 
@@ -200,6 +225,7 @@ static void handle_sync_gone(struct wl_listener *listener, void *data) {
 
 static void manager_get_surface(struct wl_client *client, struct wl_resource *resource,
 		uint32_t id, struct wl_resource *surface) {
+	enum fault fault = fault_for(client);
 	real_manager->get_surface(client, resource, id, surface);
 	struct wl_resource *sync = wl_client_get_object(client, id);
 	if (!sync || !is_class(sync, &wp_linux_drm_syncobj_surface_v1_interface)) {
@@ -213,7 +239,7 @@ static void manager_get_surface(struct wl_client *client, struct wl_resource *re
 	known->next = surfaces;
 	surfaces = known;
 	any_manager = resource;
-	leak();
+	leak(fault, 8);
 }
 
 static bool has_points(uint32_t handle) {
@@ -221,7 +247,6 @@ static bool has_points(uint32_t handle) {
 	return drmSyncobjQuery(drm_fd, &handle, &value, 1) == 0 && value > 1;
 }
 
-// What the tool needs before it can begin has a surface: only later imports are refused.
 static bool has_surface(struct wl_client *client) {
 	for (const struct known_surface *known = surfaces; known; known = known->next) {
 		if (known->sync && wl_resource_get_client(known->sync) == client) {
@@ -238,10 +263,11 @@ static void refuse_import(struct wl_resource *manager) {
 
 static void manager_import(struct wl_client *client, struct wl_resource *resource, uint32_t id,
 		int fd) {
+	enum fault fault = fault_for(client);
 	struct known_timeline *known = calloc(1, sizeof(*known));
 	drmSyncobjFDToHandle(drm_fd, fd, &known->handle);
 	any_manager = resource;
-	leak();
+	leak(fault, 8);
 	if (fault == FAULT_SLOW) {
 		usleep(5000);
 	}
@@ -266,7 +292,7 @@ static const struct wp_linux_drm_syncobj_manager_v1_interface our_manager = {
 // Timelines.
 
 static void timeline_destroy(struct wl_client *client, struct wl_resource *resource) {
-	if (fault == FAULT_TIMELINE_GOES) {
+	if (fault_for(client) == FAULT_TIMELINE_GOES) {
 		signal_point(handle_of(resource), UINT64_MAX);
 	}
 	for (struct known_timeline *known = timelines; known; known = known->next) {
@@ -285,6 +311,7 @@ static const struct wp_linux_drm_syncobj_timeline_v1_interface our_timeline = {
 
 static void sync_destroy(struct wl_client *client, struct wl_resource *resource) {
 	struct known_surface *known = find_sync(resource);
+	enum fault fault = fault_for(client);
 	if (fault == FAULT_ERROR_AT_DESTROY) {
 		wl_resource_post_error(resource, 99, "broken on purpose");
 		return;
@@ -301,6 +328,7 @@ static void sync_destroy(struct wl_client *client, struct wl_resource *resource)
 
 static void remember(struct known_surface *known, int which, struct wl_resource *timeline,
 		uint64_t value) {
+	enum fault fault = fault_for(wl_resource_get_client(timeline));
 	if (which == RELEASE && fault == FAULT_RELEASE_REPLACED && known->set[RELEASE]) {
 		signal_point(known->points[RELEASE].handle, known->points[RELEASE].value);
 	}
@@ -311,6 +339,7 @@ static void remember(struct known_surface *known, int which, struct wl_resource 
 
 static struct wl_resource *replace_timeline(struct wl_client *client, int which,
 		struct wl_resource *timeline) {
+	enum fault fault = fault_for(client);
 	bool never = manager_is_gone && fault == FAULT_MANAGER_GOES;
 	if (which == ACQUIRE && fault == FAULT_ACQUIRE_IGNORED) {
 		return make_hidden(client, any_manager, true);
@@ -341,6 +370,7 @@ static bool conflicts(const struct known_surface *known) {
 
 static void set_point(int which, struct wl_client *client, struct wl_resource *resource,
 		struct wl_resource *timeline, uint64_t value) {
+	enum fault fault = fault_for(client);
 	struct known_surface *known = find_sync(resource);
 	if (!known || (known->set[which] && fault == FAULT_ACQUIRE_FIRST)) {
 		return;
@@ -349,17 +379,26 @@ static void set_point(int which, struct wl_client *client, struct wl_resource *r
 		value = (uint32_t)value;
 	}
 	remember(known, which, timeline, value);
+	leak(fault, 512);
 	if (fault == FAULT_ERROR_AT_SET && (conflicts(known) || !known->attached)) {
 		wl_resource_post_error(resource, 99, "broken on purpose");
 		return;
 	}
-	if (which == RELEASE && fault == FAULT_RELEASE_AT_SET) {
+	// Points that are signalled at the first commit would tell our protocol code that both are on one
+	// syncobj.
+	if (which == RELEASE && fault == FAULT_RELEASE_AT_SET && known->commits > 0) {
 		signal_point(known->points[RELEASE].handle, value);
 	}
 	if (which == RELEASE && fault == FAULT_RELEASE_MORE) {
 		value += value < UINT64_MAX;
 	}
-	set_real(which, client, resource, replace_timeline(client, which, timeline), value);
+	struct wl_resource *used = replace_timeline(client, which, timeline);
+	set_real(which, client, resource, used, value);
+	if (used != timeline) {
+		// The point stays. The id must go, or the next object that the compositor makes has one
+		// that the client does not expect.
+		wl_resource_destroy(used);
+	}
 }
 
 static void sync_set_acquire(struct wl_client *client, struct wl_resource *resource,
@@ -410,6 +449,7 @@ static void wait_in_loop(const struct known_surface *known) {
 }
 
 static void before_commit(struct wl_client *client, struct known_surface *known) {
+	enum fault fault = fault_for(client);
 	if (fault == FAULT_POINTS_STAY && known->attached) {
 		use_old_points(client, known);
 	}
@@ -420,9 +460,8 @@ static void before_commit(struct wl_client *client, struct known_surface *known)
 		wait_in_loop(known);
 	}
 	known->commits += known->set[ACQUIRE];
-	// The tool measures what is usual with its first commits.
-	if (fault == FAULT_SLOW && known->commits > 25) {
-		usleep(400000);
+	if (fault == FAULT_SLOW && known->commits % 8 == 0) {
+		usleep(500000);
 	}
 	if (fault == FAULT_DIES && known->set[ACQUIRE] && !is_signalled(known->points[ACQUIRE])) {
 		abort();
@@ -430,9 +469,10 @@ static void before_commit(struct wl_client *client, struct known_surface *known)
 }
 
 static void surface_commit(struct wl_client *client, struct wl_resource *resource) {
+	enum fault fault = fault_for(client);
 	struct known_surface *known = find_surface(resource);
 	if (known) {
-		leak();
+		leak(fault, 8);
 		before_commit(client, known);
 	}
 	real_surface->commit(client, resource);
@@ -448,7 +488,7 @@ static void surface_commit(struct wl_client *client, struct wl_resource *resourc
 static void surface_frame(struct wl_client *client, struct wl_resource *resource, uint32_t id) {
 	real_surface->frame(client, resource, id);
 	struct wl_resource *callback = wl_client_get_object(client, id);
-	if (callback && fault == FAULT_FRAME_EARLY && find_surface(resource)) {
+	if (callback && fault_for(client) == FAULT_FRAME_EARLY && find_surface(resource)) {
 		wl_callback_send_done(callback, 0);
 		wl_resource_destroy(callback);
 	}
@@ -458,7 +498,7 @@ static void presentation_feedback(struct wl_client *client, struct wl_resource *
 		struct wl_resource *surface, uint32_t id) {
 	real_presentation->feedback(client, resource, surface, id);
 	struct wl_resource *feedback = wl_client_get_object(client, id);
-	if (feedback && fault == FAULT_PRESENTED_EARLY && find_surface(surface)) {
+	if (feedback && fault_for(client) == FAULT_PRESENTED_EARLY && find_surface(surface)) {
 		wp_presentation_feedback_send_presented(feedback, 0, 1, 0, 0, 0, 0, 0);
 		wl_resource_destroy(feedback);
 	}
@@ -522,7 +562,7 @@ EXPORT void wl_resource_set_implementation(struct wl_resource *resource,
 	if (!real) {
 		real = dlsym(RTLD_NEXT, "wl_resource_set_implementation");
 	}
-	if (fault != FAULT_NONE && implementation) {
+	if (chosen != FAULT_NONE && implementation) {
 		if (drm_fd < 0) {
 			drm_fd = open_device();
 		}
@@ -547,6 +587,7 @@ static bool break_error(struct wl_resource *resource, uint32_t *code) {
 	if (strncmp(wl_resource_get_class(resource), "wp_linux_drm_syncobj_", 21) != 0) {
 		return true;
 	}
+	enum fault fault = fault_for(wl_resource_get_client(resource));
 	if (fault == FAULT_ERRORS_WRONG) {
 		*code += 10;
 	}

@@ -1,0 +1,133 @@
+#include <stdlib.h>
+#include "render/device.h"
+#include "render/gpu_clock.h"
+#include "render/stopwatch.h"
+#include "trace/recorder.h"
+
+struct place {
+	/** 0: there is no timestamp in it. */
+	uint64_t pass;
+	int64_t submitted_ns;
+};
+
+struct sbx_stopwatch {
+	struct sbx_device *device;
+	struct sbx_gpu_clock clock;
+	VkQueryPool pool;
+	struct place places[];
+};
+
+struct sbx_stopwatch *sbx_stopwatch_create(struct sbx_device *device, unsigned places) {
+	if (device->caps.timestamp_valid_bits == 0) {
+		return NULL;
+	}
+	struct sbx_stopwatch *stopwatch = calloc(1, sizeof(*stopwatch) + places * sizeof(struct place));
+	if (stopwatch == NULL) {
+		return NULL;
+	}
+	stopwatch->device = device;
+	stopwatch->clock.period_ns = device->caps.timestamp_period_ns;
+	stopwatch->clock.valid_bits = device->caps.timestamp_valid_bits;
+	const VkQueryPoolCreateInfo info = {
+		.sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO,
+		.queryType = VK_QUERY_TYPE_TIMESTAMP,
+		.queryCount = 2 * places,
+	};
+	if (SBX_VK(device, vkCreateQueryPool, device->handle, &info, NULL, &stopwatch->pool) < 0) {
+		free(stopwatch);
+		return NULL;
+	}
+	return stopwatch;
+}
+
+void sbx_stopwatch_destroy(struct sbx_stopwatch *stopwatch) {
+	if (stopwatch != NULL) {
+		struct sbx_device *device = stopwatch->device;
+		device->vk.vkDestroyQueryPool(device->handle, stopwatch->pool, NULL);
+		free(stopwatch);
+	}
+}
+
+void sbx_stopwatch_begin(struct sbx_stopwatch *stopwatch, unsigned place, uint64_t pass,
+		VkCommandBuffer commands) {
+	if (stopwatch == NULL) {
+		return;
+	}
+	const struct VolkDeviceTable *vk = &stopwatch->device->vk;
+	// After what was sent before; but a software device does one thing after the other anyway, and
+	// lavapipe would wake all its threads to make sure.
+	VkPipelineStageFlags2 stage = stopwatch->device->caps.software ?
+		VK_PIPELINE_STAGE_2_TOP_OF_PIPE_BIT : VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT;
+	stopwatch->places[place].pass = pass;
+	vk->vkCmdResetQueryPool(commands, stopwatch->pool, 2 * place, 2);
+	vk->vkCmdWriteTimestamp2(commands, stage, stopwatch->pool, 2 * place);
+}
+
+static bool is_running(const struct sbx_stopwatch *stopwatch, unsigned place) {
+	return stopwatch != NULL && stopwatch->places[place].pass != 0;
+}
+
+void sbx_stopwatch_end(struct sbx_stopwatch *stopwatch, unsigned place, VkCommandBuffer commands) {
+	if (is_running(stopwatch, place)) {
+		stopwatch->device->vk.vkCmdWriteTimestamp2(commands, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT,
+			stopwatch->pool, 2 * place + 1);
+	}
+}
+
+void sbx_stopwatch_submit(struct sbx_stopwatch *stopwatch, unsigned place, int64_t submitted_ns) {
+	if (is_running(stopwatch, place)) {
+		stopwatch->places[place].submitted_ns = submitted_ns;
+	}
+}
+
+/* Returns whether both clocks could be read at once. */
+static bool calibrate(struct sbx_stopwatch *stopwatch) {
+	struct sbx_device *device = stopwatch->device;
+	const VkCalibratedTimestampInfoEXT infos[] = {
+		{ .sType = VK_STRUCTURE_TYPE_CALIBRATED_TIMESTAMP_INFO_EXT, .timeDomain = VK_TIME_DOMAIN_DEVICE_EXT },
+		{ .sType = VK_STRUCTURE_TYPE_CALIBRATED_TIMESTAMP_INFO_EXT,
+			.timeDomain = VK_TIME_DOMAIN_CLOCK_MONOTONIC_EXT },
+	};
+	uint64_t times[2], deviation_ns = 0;
+	if (!device->caps.calibrated_timestamps || device->vk.vkGetCalibratedTimestampsEXT(device->handle, 2,
+			infos, times, &deviation_ns) != VK_SUCCESS) {
+		return false;
+	}
+	sbx_gpu_clock_calibrate(&stopwatch->clock, times[0], (int64_t)times[1], deviation_ns);
+	return true;
+}
+
+static void tell(const struct sbx_stopwatch *stopwatch, enum sbx_event_kind kind, uint64_t pass,
+		uint64_t ticks) {
+	struct sbx_event event = { .kind = kind, .value = pass };
+	if (sbx_is_tracing() &&
+			sbx_gpu_clock_convert(&stopwatch->clock, ticks, &event.time_ns, &event.extra)) {
+		sbx_recorder_add(&event);
+	}
+}
+
+void sbx_stopwatch_collect(struct sbx_stopwatch *stopwatch, unsigned place) {
+	if (!is_running(stopwatch, place)) {
+		return;
+	}
+	struct sbx_device *device = stopwatch->device;
+	struct place *lap = &stopwatch->places[place];
+	uint64_t ticks[2], pass = lap->pass;
+	lap->pass = 0;
+	if (device->vk.vkGetQueryPoolResults(device->handle, stopwatch->pool, 2 * place, 2, sizeof(ticks),
+			ticks, sizeof(ticks[0]), VK_QUERY_RESULT_64_BIT) != VK_SUCCESS) {
+		return;
+	}
+	if (!calibrate(stopwatch)) {
+		sbx_gpu_clock_observe(&stopwatch->clock, ticks[0], ticks[1], lap->submitted_ns,
+			sbx_recorder_now_ns());
+	}
+	tell(stopwatch, SBX_EVENT_GPU_BEGAN, pass, ticks[0]);
+	tell(stopwatch, SBX_EVENT_GPU_ENDED, pass, ticks[1]);
+}
+
+void sbx_stopwatch_cancel(struct sbx_stopwatch *stopwatch, unsigned place) {
+	if (stopwatch != NULL) {
+		stopwatch->places[place].pass = 0;
+	}
+}

@@ -1,0 +1,5 @@
+int other_wlroots(void);
+
+int main(void) {
+	return other_wlroots();
+}
