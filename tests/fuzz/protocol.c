@@ -409,18 +409,20 @@ static void set_release(struct client *client, struct surface *surface, struct t
 static void commit(struct client *client, struct surface *surface) {
 	struct buffer *buffer = surface->attached >= 0 ? &client->buffers[surface->attached] : NULL;
 	struct commit *owed = NULL;
+	if (buffer != NULL) {
+		buffer->commits++;
+	}
 	if (buffer != NULL && surface->sync != NULL && surface->has_acquire && surface->release != NULL &&
 			fuzz.commit_count < MAX_COMMITS) {
-		buffer->commits++;
 		owed = &fuzz.commits[fuzz.commit_count++];
 		*owed = (struct commit){
 			.point = { (uint32_t)surface->release->id, surface->release_value },
 			.width = buffer->width,
 		};
-		// Which of several commits of a buffer somebody reads is not known here.
-		for (int i = 0; i < fuzz.commit_count && buffer->commits > 1; i++) {
-			fuzz.commits[i].width = fuzz.commits[i].width == buffer->width ? 0 : fuzz.commits[i].width;
-		}
+	}
+	// Which of several commits of a buffer somebody reads is not known here.
+	for (int i = 0; i < fuzz.commit_count && buffer != NULL && buffer->commits > 1; i++) {
+		fuzz.commits[i].width = fuzz.commits[i].width == buffer->width ? 0 : fuzz.commits[i].width;
 	}
 	wl_surface_commit(surface->wl_surface);
 	surface->attached = -1;

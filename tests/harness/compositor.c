@@ -214,6 +214,16 @@ void test_compositor_destroy(struct test_compositor *compositor) {
 	free(compositor);
 }
 
+struct wlr_surface *test_compositor_surface(struct test_compositor *compositor, unsigned i) {
+	struct window *window;
+	wl_list_for_each(window, &compositor->windows, link) {
+		if (i-- == 0) {
+			return window->surface;
+		}
+	}
+	return NULL;
+}
+
 /* Returns whether anything was said. */
 static bool listen(struct test_client *client) {
 	if (wl_display_get_error(client->display) != 0) {

@@ -52,6 +52,9 @@ struct test_compositor *test_compositor_create_with(int drm_fd, const struct sbx
 /** Clients first. */
 void test_compositor_destroy(struct test_compositor *compositor);
 
+/** The surface number i of the compositor's, the newest first; NULL: there are not that many. */
+struct wlr_surface *test_compositor_surface(struct test_compositor *compositor, unsigned i);
+
 /** Let everybody talk until nobody has anything to say. */
 void test_pump(struct test_compositor *compositor);
 
