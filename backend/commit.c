@@ -287,6 +287,15 @@ static enum sbx_fence_way choose_way(const struct sbx_output *output, const stru
 	return output->quirks->ignores_implicit ? SBX_FENCE_WAIT : SBX_FENCE_IMPLICIT;
 }
 
+/* A fence that is not there yet cannot be given to anybody: no driver has refused it. */
+static bool has_materialised(struct sbx_output *output, const struct wlr_output_state *state) {
+	struct sbx_desk *desk = sbx_desks_get(&output->desks, state->wait_timeline->drm_fd);
+	struct sbx_point point = point_of(state);
+	enum sbx_point_state point_state;
+	return desk != NULL && sbx_points_query(desk->sync, &point, 1, &point_state) == 0 &&
+		(point_state == SBX_POINT_MATERIALISED || point_state == SBX_POINT_SIGNALLED);
+}
+
 static enum fate commit_with_fence(struct sbx_output *output, struct wlr_output_state *state) {
 	int ret = commit_now(output, state);
 	if (ret == 0) {
@@ -298,7 +307,8 @@ static enum fate commit_with_fence(struct sbx_output *output, struct wlr_output_
 	}
 	// Is it the fence? Then it works without one, once there is nothing to wait for any more.
 	output->suspect_errno = ret;
-	return commit_when_done(output, state, SBX_FRAME_SUSPECT);
+	return commit_when_done(output, state,
+		has_materialised(output, state) ? SBX_FRAME_SUSPECT : SBX_FRAME_COMPOSED);
 }
 
 static enum fate commit_composed(struct sbx_output *output, struct wlr_output_state *state) {
@@ -359,26 +369,30 @@ static int get_client_fence(const struct wlr_output_state *state, int *fence) {
 	return ret == 0 ? sbx_fd_dup(lent, fence) : ret;
 }
 
-/* 0: it may be committed as it is. 1: it waits. -EAGAIN: it must not be shown. */
-static int prepare_client(struct sbx_output *output, struct wlr_output_state *state) {
-	int fence = -1;
-	bool trusted = output->options.scanout_unsignalled;
+/* Whether the output is to wait for the client's fence (lent), or its own way of finding it is enough. */
+static bool may_pass_on(struct sbx_output *output, struct wlr_output_state *state, int fence) {
+	if (!output->options.scanout_unsignalled || fence < 0 || sbx_fence_status(fence, NULL) != 0) {
+		return false;
+	}
+	// An implicit fence is in the buffer already.
+	return !sbx_buffer_is_on_loan(state->buffer) || pass_fence_on(output, state, fence);
+}
+
+/* Begin to wait for what the client's buffer needs, if anything. False: it must not be shown. */
+static bool await_client(struct sbx_output *output, struct wlr_output_state *state) {
+	sbx_readiness_cancel(&output->readiness);
 	if (has_point(state)) {
 		// wlroots' own protocol: the point is the client's.
-		return trusted ? 0 : await_point(output, state) ? 1 : -EAGAIN;
+		return output->options.scanout_unsignalled || await_point(output, state);
 	}
-	int ret = get_client_fence(state, &fence);
-	if (ret == 0 && fence >= 0 && trusted && sbx_fence_status(fence, NULL) == 0) {
-		ret = !sbx_buffer_is_on_loan(state->buffer) || pass_fence_on(output, state, fence) ? 0 : 1;
-	} else if (ret == 0) {
-		ret = 1;
-	}
-	if (ret == 1 && sbx_readiness_await_fence(&output->readiness, output->wlr->event_loop, &fence,
-			handle_readiness) < 0) {
-		ret = -EAGAIN;
+	int fence = -1;
+	bool ok = get_client_fence(state, &fence) == 0;
+	if (ok && !may_pass_on(output, state, fence)) {
+		ok = sbx_readiness_await_fence(&output->readiness, output->wlr->event_loop, &fence,
+			handle_readiness) == 0;
 	}
 	sbx_fd_close(&fence);
-	return ret;
+	return ok && output->readiness.state != SBX_READINESS_FAILED;
 }
 
 /*
@@ -402,16 +416,15 @@ static enum fate commit_client(struct sbx_output *output, struct wlr_output_stat
 		output->info.scanout = SBX_SCANOUT_NO_DMABUF;
 		return COMPOSE;
 	}
-	int ret = prepare_client(output, state);
-	if (ret == 1 && output->readiness.state == SBX_READINESS_PENDING) {
-		output->info.scanout = SBX_SCANOUT_ACTIVE;
-		return let_wait(output, state, SBX_FRAME_CLIENT);
-	}
-	if (ret < 0 || (ret == 1 && output->readiness.state == SBX_READINESS_FAILED)) {
+	if (!await_client(output, state)) {
 		output->info.scanout = SBX_SCANOUT_FENCE;
 		return COMPOSE;
 	}
-	ret = commit_now(output, state);
+	if (output->readiness.state == SBX_READINESS_PENDING) {
+		output->info.scanout = SBX_SCANOUT_ACTIVE;
+		return let_wait(output, state, SBX_FRAME_CLIENT);
+	}
+	int ret = commit_now(output, state);
 	if (ret == 0) {
 		output->info.scanout = SBX_SCANOUT_ACTIVE;
 		output->info.scanned_out++;
@@ -507,31 +520,39 @@ struct wlr_render_pass *sbx_output_begin(struct sbx_output *output, struct wlr_o
 	return wlr_output_begin_render_pass(output->wlr, state, &all);
 }
 
-static enum fate commit_pass(struct sbx_output *output, struct wlr_render_pass *pass,
-		struct wlr_output_state *state) {
-	if (!wlr_render_pass_submit(pass)) {
-		return refuse(output, true);
-	}
+static enum fate commit_drawn(struct sbx_output *output, struct wlr_output_state *state) {
 	if (output->timeline != NULL) {
 		wlr_output_state_set_wait_timeline(state, output->timeline, output->point);
 	}
 	return commit_composed(output, state);
 }
 
+static enum fate commit_undrawn(struct sbx_output *output, struct wlr_output_state *state) {
+	if (!has(state, WLR_OUTPUT_STATE_BUFFER)) {
+		return commit_or_refuse(output, state);
+	}
+	if (output->waits) {
+		return REFUSED; // it comes too early, and nothing of it is lost
+	}
+	if (output->options.no_scanout) {
+		output->info.scanout = SBX_SCANOUT_FORBIDDEN;
+		return COMPOSE;
+	}
+	return commit_client(output, state);
+}
+
 bool sbx_output_commit(struct sbx_output *output, struct wlr_render_pass *pass,
 		struct wlr_output_state *state) {
+	bool drawn = pass == NULL || wlr_render_pass_submit(pass);
 	enum fate fate;
-	if (pass != NULL) {
-		fate = commit_pass(output, pass, state);
-	} else if (output->waits && has(state, WLR_OUTPUT_STATE_BUFFER)) {
-		fate = REFUSED; // it comes too early, and nothing of it is lost
-	} else if (has(state, WLR_OUTPUT_STATE_BUFFER)) {
-		fate = output->options.no_scanout ? COMPOSE : commit_client(output, state);
-		if (fate == COMPOSE && output->options.no_scanout) {
-			output->info.scanout = SBX_SCANOUT_FORBIDDEN;
-		}
+	if (has(state, WLR_OUTPUT_STATE_LAYERS)) {
+		sbx_log_error("backend: output %s: layers cannot be committed with a struct sbx_output",
+			output->wlr->name);
+		fate = REFUSED;
+	} else if (!drawn) {
+		fate = refuse(output, true);
 	} else {
-		fate = commit_or_refuse(output, state);
+		fate = pass != NULL ? commit_drawn(output, state) : commit_undrawn(output, state);
 	}
 	return fate == COMMITTED || fate == WAITS;
 }

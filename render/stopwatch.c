@@ -54,9 +54,13 @@ void sbx_stopwatch_begin(struct sbx_stopwatch *stopwatch, unsigned place, uint64
 		return;
 	}
 	const struct VolkDeviceTable *vk = &stopwatch->device->vk;
+	// After what was sent before; but a software device does one thing after the other anyway, and
+	// lavapipe would wake all its threads to make sure.
+	VkPipelineStageFlags2 stage = stopwatch->device->caps.software ?
+		VK_PIPELINE_STAGE_2_TOP_OF_PIPE_BIT : VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT;
 	stopwatch->places[place].pass = pass;
 	vk->vkCmdResetQueryPool(commands, stopwatch->pool, 2 * place, 2);
-	vk->vkCmdWriteTimestamp2(commands, VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT, stopwatch->pool, 2 * place);
+	vk->vkCmdWriteTimestamp2(commands, stage, stopwatch->pool, 2 * place);
 }
 
 static bool is_running(const struct sbx_stopwatch *stopwatch, unsigned place) {

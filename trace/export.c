@@ -81,7 +81,8 @@ static void begin_object(struct export *export, const char *phase, const char *n
 static void write_metadata(struct export *export, const char *what, int32_t pid, unsigned tid,
 		const char *name) {
 	begin_object(export, "M", what, pid, tid);
-	fputs(",\"args\":{\"name\":", export->file);
+	// Chrome writes these two, and some readers want them.
+	fputs(",\"ts\":0,\"cat\":\"__metadata\",\"args\":{\"name\":", export->file);
 	write_string(export, name);
 	fputs("}}", export->file);
 }
@@ -281,6 +282,10 @@ static void write_output(struct export *export, const struct sbx_story *commit) 
 	begin_slice(export, tid, name, begin_ns, until_ns);
 	fprintf(export->file, "\"commit\":%" PRIu64 ",\"committed_ns\":%" PRId64 ",\"presented_ns\":%" PRId64,
 		commit->id, begin_ns, end_ns);
+	const struct sbx_event *presented = sbx_story_event(commit, SBX_EVENT_OUTPUT_PRESENTED);
+	if (presented != NULL) {
+		fprintf(export->file, ",\"refresh_ns\":%" PRIu64, presented->extra);
+	}
 	const struct sbx_story *pass = sbx_stories_find_drawn(&export->stories, commit);
 	if (pass != NULL) {
 		fprintf(export->file, ",\"pass\":%" PRIu64, pass->id);

@@ -116,7 +116,10 @@ SBX_API struct wlr_render_pass *sbx_output_begin(struct sbx_output *output,
 
 /**
  * Submit `pass` and commit `state`. Without a pass (NULL) the state's buffer is a client's, to be scanned
- * out directly, or there is none.
+ * out directly, or there is none. States with output layers are refused: a frame may have to wait, and the
+ * layers' array is the caller's.
+ *
+ * Afterwards `state` is to be finished as ever; if the frame waits, what was in it has been taken out.
  *
  * True: committed, or it waits for its fence and is committed by itself. False: it could not be, and
  * the screen keeps what it shows; a client's buffer is then best composed

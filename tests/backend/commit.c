@@ -97,6 +97,26 @@ static void test_refused_altogether(void **state) {
 	screen_finish(&screen);
 }
 
+/* A fence that is not there yet is nobody's refusal, however often that happens. */
+static void test_unmaterialised(void **state) {
+	struct screen screen;
+	screen_init(&screen, *state, NULL);
+	screen.unmaterialised = true;
+	screen.fence_error = EINVAL; // as wlroots has it: it cannot export the point
+	for (unsigned i = 0; i < 5; i++) {
+		assert_true(screen_draw(&screen));
+		assert_true(sbx_output_is_busy(screen.output));
+		screen_pass_ms(&screen, 20);
+		assert_int_equal(screen.commits, i);
+		assert_int_equal(sbx_points_signal(screen.rig->sync->sync, &screen.promised, 1), 0);
+		screen_pass_ms(&screen, 1);
+		assert_int_equal(screen.commits, i + 1);
+		screen_flip(&screen);
+	}
+	assert_false(screen.output->quirks->refuses_fences);
+	screen_finish(&screen);
+}
+
 /* EBUSY: not the fence's fault, and nothing changes but the time. */
 static void test_busy(void **state) {
 	struct screen screen;
@@ -329,6 +349,21 @@ static void test_scanout_forbidden(void **state) {
 	rig_buffer_finish(&buffer);
 }
 
+static void test_layers(void **state) {
+	struct screen screen;
+	screen_init(&screen, *state, NULL);
+	struct wlr_output_state frame;
+	wlr_output_state_init(&frame);
+	struct wlr_render_pass *pass = sbx_output_begin(screen.output, &frame, NULL);
+	assert_non_null(pass);
+	wlr_output_state_set_layers(&frame, NULL, 0);
+	assert_false(sbx_output_commit(screen.output, pass, &frame));
+	wlr_output_state_finish(&frame);
+	assert_int_equal(screen.commits, 0);
+	assert_true(screen_draw(&screen));
+	screen_finish(&screen);
+}
+
 /* While a frame waits the cursor still moves: with what is on the screen, committed again. */
 static void test_cursor_moves(void **state) {
 	struct screen screen;
@@ -366,6 +401,7 @@ static const struct CMUnitTest host[] = {
 	FAKE("a fence is refused with EAGAIN", test_refused_eagain),
 	FAKE("a fence is refused, perhaps", test_refused_unknown),
 	FAKE("refused with and without its fence", test_refused_altogether),
+	FAKE("a fence that is not there yet", test_unmaterialised),
 	FAKE("EBUSY", test_busy),
 	FAKE("a backend without timelines", test_no_timelines),
 	FAKE("a kernel that puts no fence into the buffer", test_no_implicit),
@@ -378,6 +414,7 @@ static const struct CMUnitTest host[] = {
 	FAKE("a client's buffer is locked until the flip that replaces it", test_scanout_locked_until_flip),
 	FAKE("a client's buffer is refused", test_scanout_refused),
 	FAKE("clients' buffers are forbidden", test_scanout_forbidden),
+	FAKE("layers are refused", test_layers),
 	FAKE("the cursor moves while a frame waits", test_cursor_moves),
 };
 

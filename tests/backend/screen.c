@@ -185,6 +185,11 @@ static bool pass_submit(struct wlr_render_pass *wlr) {
 	if (pass->timeline != NULL) {
 		struct sbx_point point = { pass->timeline->handle, pass->point };
 		int fence = -1;
+		screen->promised = point;
+		if (screen->unmaterialised) {
+			free(pass);
+			return true;
+		}
 		if (screen->slow) {
 			screen->work = (struct rig_fence){ .fake = kernel_fake_fence_create(&fence) };
 		}

@@ -339,6 +339,29 @@ static void test_acquire_fence(void **state) {
 	close_and_check(lab, &window);
 }
 
+/* A snapshot of content that is replaced before its fence signals. */
+static void test_acquire_fence_of_replaced(void **state) {
+	struct protocol_lab *lab = *state;
+	struct test_window window;
+	struct test_fence fence;
+	int fd = -1;
+	open_showing(lab, &window);
+	sbx_syncobj_manager_set_policy(lab->compositor->manager, SBX_LATCH_MATERIALISED);
+	test_fence_pend(lab, &window, 2, &fence);
+	test_show(&window, 2, 2, 2);
+	struct wlr_buffer *snapshot = wlr_buffer_lock(content(&window));
+	test_attach(&window, NULL, 0, 0);
+	test_commit(&window);
+	assert_int_equal(test_window_content(&window), 0);
+	assert_int_equal(sbx_buffer_get_acquire_fence(snapshot, &fd), 0);
+	assert_true(fd >= 0);
+	test_fence_signal(lab, &fence, 0);
+	assert_int_equal(sbx_buffer_get_acquire_fence(snapshot, &fd), 0);
+	assert_int_equal(fd, -1);
+	wlr_buffer_unlock(snapshot);
+	close_and_check(lab, &window);
+}
+
 static void test_failed_acquire_fence(void **state) {
 	struct protocol_lab *lab = *state;
 	struct test_window window;
@@ -488,6 +511,7 @@ static void test_at_rest(void **state) {
 	KIND("loan: a reader without a fence", test_open_reader), \
 	KIND("loan: a reader after the replacement", test_late_reader), \
 	KIND("loan: what to wait for", test_acquire_fence), \
+	KIND("loan: what a snapshot waits for", test_acquire_fence_of_replaced), \
 	KIND("loan: import fails for a while", test_import_fails), \
 	KIND("loan: merge fails for a while", test_merge_fails), \
 	KIND("loan: merge always fails", test_import_always_fails), \

@@ -13,6 +13,7 @@ SKIPPED = {'.git', 'out', '.cache'}
 CODE = ('.c', '.h', '.comp', '.py', '.sh', '.build', '.options')
 READ = re.compile(r'getenv\("([A-Z][A-Z0-9_]*)"\)')
 OWN = re.compile(r'\bSIGNALBOX_[A-Z][A-Z0-9_]*\b')
+EVENT = re.compile(r'\bX\(\w+, "([a-z-]+)"')
 LINK = re.compile(r'\]\(([^)#\s]+)(?:#[^)]*)?\)')
 QUOTED = re.compile(r'`([\w.-]+/[\w./-]*)`')
 # Put together here, so that this file does not hold them
@@ -67,6 +68,16 @@ def check_variables(texts):
 	return faults + [f'docs/env.md: nothing reads {name}' for name in sorted(told - set(used))]
 
 
+def check_events(texts):
+	"""Each event that is recorded is explained, and nothing that is not."""
+	listed = set(EVENT.findall(texts.get('trace/event.h', '')))
+	section = texts.get('docs/tracing.md', '').partition('\n## Events\n')[2].partition('\n## ')[0]
+	told = {name for row in re.findall(r'^\| (`[^|]*) \|', section, re.MULTILINE)
+		for name in re.findall(r'`([a-z-]+)`', row)}
+	return [f'docs/tracing.md: the event {name} is not explained' for name in sorted(listed - told)] + \
+		[f'docs/tracing.md: there is no event {name}' for name in sorted(told - listed)]
+
+
 def check_links(root, path, text):
 	faults = []
 	for target in LINK.findall(re.sub(r'<!--.*?-->', '', text, flags=re.DOTALL)):
@@ -89,7 +100,7 @@ def check_paths(root, path, text):
 
 def check(root):
 	texts = {path: read(root, path) for path in files(root)}
-	faults = check_variables(texts)
+	faults = check_variables(texts) + check_events(texts)
 	for path, text in texts.items():
 		if path.endswith('.md'):
 			faults += check_links(root, path, text) + check_paths(root, path, text)
@@ -101,6 +112,8 @@ def check(root):
 CONTROL = {
 	'a/code.c': 'getenv("SIGNALBOX_SECRET"); // TO' + 'DO',
 	'a/there.c': '',
+	'trace/event.h': 'X(TOLD, "told", LOAN) X(UNTOLD, "un-told", LOAN)',
+	'docs/tracing.md': '`un-told`\n## Events\n| event |\n| `told`, `never` | when |\n## More\n| `no` | |\n',
 	'docs/env.md': 'SIGNALBOX_NEVER, see [there](../a/there.c), [gone](../a/gone.c), `a/lost.c`, '
 		'`a/there.c`, `x/y`',
 	'dev': '#!/bin/sh\necho /' + 'work/main',
@@ -116,7 +129,7 @@ def control():
 		faults = check(root)[1]
 	for fault in faults:
 		print(fault)
-	return len(faults) == 6
+	return len(faults) == 8
 
 
 def main():

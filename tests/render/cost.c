@@ -16,6 +16,7 @@
 #include "render/format.h"
 #include "render/image.h"
 #include "trace/counter.h"
+#include "trace/recorder.h"
 
 #define FRAMES 15
 #define TIMEOUT_NS 60000000000ull
@@ -154,6 +155,7 @@ static void measure(struct bench *b, const char *name,
 			exit(EXIT_FAILURE);
 		}
 		sbx_frame_set_timer(frame, b->timer);
+		sbx_frame_trace(frame, value + 1);
 		draw(b, frame);
 		if (sbx_frame_submit(frame, NULL, &value) < 0) {
 			exit(EXIT_FAILURE);
@@ -201,6 +203,17 @@ int main(int argc, char **argv) {
 	measure(&b, "100 textures in a grid", grid_100);
 	measure(&b, "1024 textures in a grid", grid_1000);
 	measure(&b, "100 windows on each other", overlapping_100);
+	// The same again, recorded (trace/): what do the timestamps cost?
+	sbx_trace_start(0);
+	measure(&b, "recorded: nothing", nothing);
+	measure(&b, "recorded: 1 opaque layer, as it is", copy);
+	measure(&b, "recorded: 8 layers, 7 translucent", layers);
+	measure(&b, "recorded: 100 textures in a grid", grid_100);
+	sbx_trace_stop();
+	measure(&b, "nothing", nothing);
+	measure(&b, "1 opaque layer, as it is", copy);
+	measure(&b, "8 layers, 7 translucent", layers);
+	measure(&b, "100 textures in a grid", grid_100);
 	sbx_image_destroy(b.target);
 	sbx_image_destroy(b.opaque);
 	sbx_image_destroy(b.other_order);

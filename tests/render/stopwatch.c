@@ -110,6 +110,39 @@ static void test_uncalibrated(void **state) {
 	sbx_trace_stop();
 }
 
+/* What is long is long: begin and end are not stamped at the same moment. */
+static void test_duration(void **state) {
+	struct sbx_device *device = *state;
+	struct sbx_image *image = sbx_image_create(device, sbx_format_from_drm(DRM_FORMAT_XRGB8888), 2048, 2048,
+		SBX_FORMAT_SAMPLE | SBX_FORMAT_STORE);
+	struct sbx_recording recording;
+	struct sbx_event submitted, began, ended;
+	uint64_t value = 0;
+	assert_non_null(image);
+	assert_int_equal(sbx_trace_start(0), 0);
+	struct sbx_batch *batch = sbx_batch_begin(device);
+	sbx_batch_trace(batch, 1);
+	for (int i = 0; i < 40; i++) {
+		clear(batch, image);
+		sbx_batch_order(batch);
+	}
+	assert_int_equal(sbx_batch_submit(batch, NULL, &value), 0);
+	assert_int_equal(sbx_device_wait(device, value, 60 * SECOND), 0);
+	int64_t done_ns = sbx_recorder_now_ns();
+	read_recording(&recording);
+	check_pass(&recording, 1, done_ns);
+	assert_true(find(&recording, SBX_EVENT_PASS_SUBMITTED, 1, &submitted));
+	assert_true(find(&recording, SBX_EVENT_GPU_BEGAN, 1, &began));
+	assert_true(find(&recording, SBX_EVENT_GPU_ENDED, 1, &ended));
+	if (device->caps.software) {
+		// It does nothing else, and nobody else is on it.
+		assert_true(4 * (ended.time_ns - began.time_ns) > done_ns - submitted.time_ns);
+	}
+	free(recording.events);
+	sbx_trace_stop();
+	sbx_image_destroy(image);
+}
+
 /* More batches on their way than anybody asks about in between. */
 static void test_in_flight(void **state) {
 	struct sbx_device *device = *state;
@@ -189,6 +222,7 @@ int main(int argc, char *argv[]) {
 	const struct CMUnitTest host[] = {
 		VULKAN_TEST(test_inside),
 		VULKAN_TEST(test_uncalibrated),
+		VULKAN_TEST(test_duration),
 		VULKAN_TEST(test_in_flight),
 		VULKAN_TEST(test_off),
 	};

@@ -2,9 +2,11 @@
 """Whether a recording is what Perfetto's viewer and Chrome's take: the format, strictly, and that slices
 and arrows are where they can be drawn.
 
-usage: perfetto.py FILE... | perfetto.py --run PROGRAM | perfetto.py --control
+usage: perfetto.py FILE... | perfetto.py --complete N FILE | perfetto.py --run PROGRAM |
+	perfetto.py --control
 
---run calls PROGRAM write FILE and checks the file. The format:
+--complete wants at least N loans of which everything is known, from the commit to what the screen showed,
+in its order. --run calls PROGRAM write FILE and checks the file. The format:
 https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
 """
 
@@ -21,7 +23,7 @@ NEEDED = {
 	'i': {'ph', 'pid', 'tid', 'name', 'ts', 's', 'cat', 'args'},
 	's': {'ph', 'pid', 'tid', 'name', 'ts', 'cat', 'id'},
 	'f': {'ph', 'pid', 'tid', 'name', 'ts', 'cat', 'id', 'bp'},
-	'M': {'ph', 'pid', 'tid', 'name', 'args'},
+	'M': {'ph', 'pid', 'tid', 'name', 'ts', 'cat', 'args'},
 }
 TYPES = {'ph': str, 'pid': int, 'tid': int, 'name': str, 'ts': (int, float), 'dur': (int, float),
 	'cat': str, 'args': dict, 's': str, 'bp': str, 'id': int}
@@ -145,6 +147,53 @@ def check(trace):
 	return faults
 
 
+def find_passes(events):
+	"""By number: what is known of each pass, of the CPU, the GPU and the output that showed it."""
+	passes = collections.defaultdict(dict)
+	for event in events:
+		if event['ph'] == 'X' and 'pass' in event['args']:
+			known = passes[event['args']['pass']]
+			for key, value in event['args'].items():
+				known.setdefault(key, value)
+	return passes
+
+
+def whole_life(loan, passes):
+	"""The times of a loan in the order in which they must be; None where one is missing.
+
+	A display engine may name the vblank before the flip as its time (virtio-gpu does): a refresh is allowed.
+	"""
+	args = loan['args']
+	known = passes.get(args['passes'][0], {}) if args.get('passes') else {}
+	off = known.get('uncertainty_ns', 0)
+	keys = [(args, key) for key in ('committed_ns', 'signalled_ns', 'latched_ns', 'read_ns')] + \
+		[(known, key) for key in ('submitted_ns', 'gpu_began_ns', 'gpu_ended_ns', 'presented_ns')] + \
+		[(args, 'released_ns')]
+	if any(key not in where or not where[key] for where, key in keys):
+		return None
+	times = [where[key] for where, key in keys]
+	times[5] += off
+	times[6] += off
+	times[7] += known.get('refresh_ns', 0)
+	return times[:8], (args['latched_ns'], args['replaced_ns'], args['released_ns'])
+
+
+def check_complete(trace, wanted):
+	events = trace['traceEvents']
+	passes, complete, faults = find_passes(events), 0, []
+	for loan in loans(events):
+		life = whole_life(loan, passes)
+		if life is None:
+			continue
+		complete += 1
+		for times in life:
+			if list(times) != sorted(times):
+				faults.append(f'loan {loan["args"]["loan"]} is out of order: {times}')
+	if complete < wanted:
+		faults.append(f'everything is known of {complete} loans, not of {wanted}')
+	return faults
+
+
 def example():
 	def slice_(tid, name, ts, dur, **args):
 		return {'ph': 'X', 'pid': 9, 'tid': tid, 'name': name, 'ts': ts, 'dur': dur, 'cat': 'c', 'args': args}
@@ -153,12 +202,16 @@ def example():
 		return {'ph': phase, 'pid': 9, 'tid': tid, 'name': 'read', 'ts': ts, 'cat': 'c', 'id': 1, **more}
 
 	def name(what, tid):
-		return {'ph': 'M', 'pid': 9, 'tid': tid, 'name': what, 'args': {'name': 'n'}}
+		return {'ph': 'M', 'pid': 9, 'tid': tid, 'name': what, 'ts': 0, 'cat': '__metadata',
+			'args': {'name': 'n'}}
 
 	return {'traceEvents': [
 		name('process_name', 1), name('thread_name', 1), name('thread_name', 2),
-		slice_(1, 'loan 1', 10, 20.5, loan=1, over=True, committed_ns=10000, released_ns=30500),
-		slice_(1, 'content', 12, 10), slice_(2, 'pass 1', 15, 2),
+		slice_(1, 'loan 1', 10, 20.5, loan=1, over=True, committed_ns=10000, signalled_ns=11000,
+			latched_ns=12000, read_ns=13000, replaced_ns=22000, released_ns=30500, passes=[1]),
+		slice_(1, 'content', 12, 10),
+		slice_(2, 'pass 1', 15, 2, **{'pass': 1}, submitted_ns=14000, gpu_began_ns=15000,
+			gpu_ended_ns=17000, uncertainty_ns=10, presented_ns=16950, refresh_ns=100),
 		end('s', 1, 13), end('f', 2, 15, bp='e'),
 		{'ph': 'i', 'pid': 9, 'tid': 1, 'name': 'failed', 'ts': 14, 's': 't', 'cat': 'c', 'args': {}},
 	], 'displayTimeUnit': 'ns', 'otherData': {}}
@@ -183,24 +236,30 @@ BROKEN = {
 	'process without a name': lambda trace: trace['traceEvents'].pop(0),
 	'released before it was committed': lambda trace: trace['traceEvents'][3]['args'].update(released_ns=1),
 	'over without an end': lambda trace: trace['traceEvents'][3]['args'].pop('released_ns'),
+	'read by nobody': lambda trace: trace['traceEvents'][3]['args'].update(passes=[]),
+	'GPU before its work': lambda trace: trace['traceEvents'][5]['args'].update(gpu_began_ns=13000),
+	'shown before it was drawn': lambda trace: trace['traceEvents'][5]['args'].update(presented_ns=16000),
+	'never shown': lambda trace: trace['traceEvents'][5]['args'].update(presented_ns=0),
 }
 
 
 def control():
-	good = check(example())
+	good = check(example()) + check_complete(example(), 1)
 	missed = []
 	for what, damage in BROKEN.items():
 		trace = copy.deepcopy(example())
 		damage(trace)
-		if not check(trace):
+		if not check(trace) and not check_complete(trace, 1):
 			missed.append(what)
 	print(f'{len(BROKEN)} broken recordings; not noticed: {missed or "none"}; faults of a good one: {good}')
 	return not missed and not good
 
 
-def check_file(path):
+def check_file(path, complete=0):
 	trace = load(path)
 	faults = check(trace)
+	if not faults:
+		faults = check_complete(trace, complete)
 	for fault in faults[:20]:
 		print(f'{path}: {fault}')
 	if not faults:
@@ -220,6 +279,8 @@ def main():
 		ok = control()
 	elif sys.argv[1:2] == ['--run']:
 		ok = run(sys.argv[2])
+	elif sys.argv[1:2] == ['--complete']:
+		ok = check_file(sys.argv[3], int(sys.argv[2]))
 	else:
 		ok = len(sys.argv) > 1 and all([check_file(path) for path in sys.argv[1:]])
 	sys.exit(0 if ok else 1)

@@ -86,10 +86,14 @@ static bool read_pass(struct trace_recording *recording, const char *line) {
 		pass->gpu_ended = number(line, "gpu_ended_ns");
 		pass->uncertainty = number(line, "uncertainty_ns");
 	} else if (has(line, "\"presented_ns\":")) {
-		pass->presented = pass->presented != 0 ? pass->presented : number(line, "presented_ns");
+		if (pass->presented == 0) {
+			pass->committed = number(line, "committed_ns");
+			pass->presented = number(line, "presented_ns");
+		}
 	} else {
 		pass->began = number(line, "began_ns");
 		pass->submitted = number(line, "submitted_ns");
+		pass->ended = number(line, "ended_ns");
 	}
 	return true;
 }

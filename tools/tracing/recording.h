@@ -22,9 +22,9 @@ struct trace_loan {
 };
 
 struct trace_pass {
-	int64_t pass, began, submitted, gpu_began, gpu_ended, uncertainty;
-	/** When an output that was given its picture showed it. */
-	int64_t presented;
+	int64_t pass, began, submitted, ended, gpu_began, gpu_ended, uncertainty;
+	/** When an output was given its picture, and when it showed it. */
+	int64_t committed, presented;
 };
 
 struct trace_client {

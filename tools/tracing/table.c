@@ -4,19 +4,23 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
+#include "tracing/draw.h"
 #include "tracing/main.h"
 #include "tracing/recording.h"
 
 static const char usage[] =
-	"usage: signalbox trace FILE\n"
+	"usage: signalbox trace [--loan N] FILE\n"
 	"\n"
 	"Prints what a recording holds, a line for each buffer that was on loan: milliseconds from its\n"
 	"commit until its fence existed, was signalled, the commit was latched, the first pass that reads\n"
-	"it was recorded, the GPU began and ended that, it was shown, replaced, and released.\n"
+	"it began, the GPU began and ended that, it was shown, replaced, and released.\n"
+	"--loan draws one of them.\n"
 	"\n"
 	"To record, run a compositor that uses signalbox with SIGNALBOX_TRACE=FILE in its environment.\n"
 	"FILE can be opened in https://ui.perfetto.dev, too.\n";
+
+/* A table */
 
 static void print_time(int64_t from_ns, int64_t to_ns) {
 	if (from_ns != 0 && to_ns != 0) {
@@ -63,38 +67,56 @@ static void print_loan(const struct trace_recording *recording, const struct tra
 	printf("\n");
 }
 
-static int print_recording(const char *path) {
+static void print_table(const struct trace_recording *recording) {
+	printf("%6s %-15s %7s %8s %8s %8s %8s %8s %8s %8s %8s %8s %5s\n", "loan", "client", "surface", "fence",
+		"signal", "latch", "pass", "gpu", "gpu end", "shown", "replaced", "released", "reads");
+	for (size_t i = 0; i < recording->loan_count; i++) {
+		print_loan(recording, &recording->loans[i]);
+	}
+	printf("%zu loans, %zu passes", recording->loan_count, recording->pass_count);
+	if (recording->lost_events > 0) {
+		printf("; %" PRId64 " older events gave way to newer ones", recording->lost_events);
+	}
+	printf("\n");
+}
+
+static int print_recording(const char *path, int64_t loan) {
 	struct trace_recording recording;
 	if (!trace_recording_read(&recording, path)) {
 		return 1;
 	}
-	printf("%6s %-15s %7s %8s %8s %8s %8s %8s %8s %8s %8s %8s %5s\n", "loan", "client", "surface", "fence",
-		"signal", "latch", "pass", "gpu", "gpu end", "shown", "replaced", "released", "reads");
-	for (size_t i = 0; i < recording.loan_count; i++) {
-		print_loan(&recording, &recording.loans[i]);
+	bool ok = true;
+	if (loan != 0) {
+		ok = trace_draw(&recording, loan);
+	} else {
+		print_table(&recording);
 	}
-	printf("%zu loans, %zu passes", recording.loan_count, recording.pass_count);
-	if (recording.lost_events > 0) {
-		printf("; %" PRId64 " older events gave way to newer ones", recording.lost_events);
-	}
-	printf("\n");
 	trace_recording_finish(&recording);
-	return 0;
+	return ok ? 0 : 1;
 }
 
 int trace_main(int argc, char **argv) {
 	static const struct option options[] = {
 		{ "help", no_argument, NULL, 'h' },
+		{ "loan", required_argument, NULL, 'l' },
 		{ 0 },
 	};
-	int option = getopt_long(argc, argv, "h", options, NULL);
-	if (option == 'h') {
-		fputs(usage, stdout);
-		return 0;
+	int64_t loan = 0;
+	int option;
+	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		if (option == 'h') {
+			fputs(usage, stdout);
+			return 0;
+		}
+		loan = option == 'l' ? atoll(optarg) : 0;
+		if (loan <= 0) {
+			fputs(usage, stderr);
+			return 2;
+		}
 	}
-	if (option != -1 || optind + 1 != argc) {
+	if (optind + 1 != argc) {
 		fputs(usage, stderr);
 		return 2;
 	}
-	return print_recording(argv[optind]);
+	return print_recording(argv[optind], loan);
 }
