@@ -7,7 +7,7 @@
 
 /* Each image begins elsewhere in the same noise. */
 #define NOISE_STEP 4099
-#define N_IMAGES (3 * STAGE_LAYERS + STAGE_WINDOWS + 1)
+#define N_IMAGES (3 * STAGE_LAYERS + STAGE_WINDOWS + 2)
 
 /* Alpha 0x40 to 0xff, premultiplied, no two neighbours alike: there is nothing to compress. */
 static uint32_t *make_noise(size_t n) {
@@ -26,9 +26,13 @@ static struct sbx_image *make(struct stage *stage, struct sbx_device *device, ui
 	struct sbx_image *image = sbx_image_create(device, sbx_format_from_drm(drm), (uint32_t)width,
 		(uint32_t)height, SBX_FORMAT_SAMPLE | (store ? SBX_FORMAT_STORE : 0));
 	const uint32_t *pixels = &stage->noise[NOISE_STEP * stage->n_images++];
-	if (image != NULL && sbx_image_write(image, pixels, (uint32_t)width * 4, NULL) < 0) {
-		sbx_image_destroy(image);
-		image = NULL;
+	// Of YCbCr each plane is written to by itself.
+	for (uint32_t i = 0; image != NULL && i < (image->n_planes > 0 ? image->n_planes : 1); i++) {
+		struct sbx_image *plane = image->n_planes > 0 ? image->planes[i] : image;
+		if (sbx_image_write(plane, pixels, (uint32_t)width * 4, NULL) < 0) {
+			sbx_image_destroy(image);
+			image = NULL;
+		}
 	}
 	return image;
 }
@@ -40,7 +44,8 @@ bool stage_init(struct stage *stage, struct sbx_device *device, int width, int h
 		return false;
 	}
 	stage->target = make(stage, device, DRM_FORMAT_XRGB8888, width, height, true);
-	bool ok = stage->target != NULL;
+	stage->film = make(stage, device, DRM_FORMAT_NV12, width, height, false);
+	bool ok = stage->target != NULL && stage->film != NULL;
 	for (int i = 0; i < STAGE_LAYERS && ok; i++) {
 		// other channels than the target's: a software device would copy it
 		stage->opaque[i] = make(stage, device, DRM_FORMAT_XBGR8888, width, height, false);
@@ -70,6 +75,7 @@ void stage_finish(struct stage *stage) {
 	for (int i = 0; i < STAGE_WINDOWS; i++) {
 		sbx_image_destroy(stage->windows[i]);
 	}
+	sbx_image_destroy(stage->film);
 	sbx_image_destroy(stage->target);
 	*stage = (struct stage){0};
 }
@@ -149,6 +155,10 @@ static void draw_turned(const struct stage *stage, struct sbx_frame *frame, int 
 	}
 }
 
+static void draw_ycbcr(const struct stage *stage, struct sbx_frame *frame, int n) {
+	add(frame, stage->film, whole(stage), 1, SBX_TRANSFORM_NORMAL);
+}
+
 /* A film in a window of half the target's width and height, on `n` layers of the target's size. */
 static void draw_film(const struct stage *stage, struct sbx_frame *frame, int n) {
 	int w = stage->width / 2, h = stage->height / 2;
@@ -184,6 +194,11 @@ static double n_and_target(const struct stage *stage, int n) {
 	return n + 1;
 }
 
+/* A byte and a half a pixel instead of four. */
+static double nv12_reads(const struct stage *stage, int n) {
+	return n * 1.5 / 4;
+}
+
 static double smaller_reads(const struct stage *stage, int n) {
 	return n * 4.0 / 9;
 }
@@ -203,6 +218,7 @@ const struct scene scenes[] = {
 	{ "1 layer scaled up, bilinear", draw_scaled, 1, smaller_reads },
 	{ "8 layers scaled up, bilinear", draw_scaled, 8, smaller_reads },
 	{ "8 layers, turned", draw_turned, 8, n_reads },
+	{ "1 NV12 layer", draw_ycbcr, 1, nv12_reads },
 	{ "3 layers, a scaled window", draw_film, 3, NULL },
 	{ "200 windows", draw_windows, 200, NULL },
 };

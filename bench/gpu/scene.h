@@ -24,6 +24,8 @@ struct stage {
 	struct sbx_image *opaque[STAGE_LAYERS], *translucent[STAGE_LAYERS];
 	/** ARGB8888, two thirds of the target's width and height. */
 	struct sbx_image *smaller[STAGE_LAYERS];
+	/** NV12, of the target's size. */
+	struct sbx_image *film;
 	/** Half of them opaque, a tenth of the target's width and height. */
 	struct sbx_image *windows[STAGE_WINDOWS];
 	/** While they are made: what they are filled with, and how many were. */

@@ -33,7 +33,7 @@
 #define SECOND 1000000000ull
 #define TIMEOUT_NS (30 * SECOND)
 #define MAX_IMAGES 3
-/** Frames that either side has sent ahead at most; fewer than a device's ring of batches holds. */
+/** Frames that either side has sent ahead at most; two submissions each fit a device's ring of batches. */
 #define AHEAD 8
 #define OPAQUE (1u << SBX_SEMAPHORE_OPAQUE_FD)
 
@@ -98,12 +98,14 @@ static void share_semaphore(struct side *side, struct sbx_semaphore **semaphore)
 	close(fd);
 }
 
-static struct sbx_frame *begin_frame(struct side *side, struct sbx_composer *composer,
-		unsigned long n) {
+/** The upper or the lower half of frame n. */
+static struct sbx_frame *begin_half(struct side *side, struct sbx_composer *composer,
+		unsigned long n, bool lower) {
 	struct sbx_frame *frame = sbx_composer_begin(composer, side->images[n % side->way.n_images]);
+	int size = (int)options.size;
 	assert_non_null(frame);
 	sbx_frame_add_rect(frame, &(struct sbx_rect_op){
-		.box = { 0, 0, (int)options.size, (int)options.size },
+		.box = { 0, lower ? size / 2 : 0, size, lower ? size : size / 2 },
 		.color = { (float)(n & 0xff) / 255, (float)(n >> 8 & 0xff) / 255,
 			(float)(n >> 16 & 0xff) / 255, 1 },
 	});
@@ -117,7 +119,7 @@ static void share_images(struct side *side, struct sbx_composer *composer) {
 		int fd = -1;
 		assert_int_equal(sbx_image_create_opaque(side->device, format(), options.size,
 			options.size, uses, &side->images[i]), 0);
-		assert_int_equal(sbx_frame_submit(begin_frame(side, composer, i), NULL, &value), 0);
+		assert_int_equal(sbx_frame_submit(begin_half(side, composer, i, false), NULL, &value), 0);
 		assert_int_equal(sbx_device_wait(side->device, value, TIMEOUT_NS), 0);
 		assert_int_equal(sbx_image_export_opaque(side->images[i], &fd), 0);
 		peer_send_fd(side->socket, fd);
@@ -125,6 +127,7 @@ static void share_images(struct side *side, struct sbx_composer *composer) {
 	}
 }
 
+/** In two submissions, so that there is a moment in which one half is drawn. */
 static void draw(struct side *side, struct sbx_composer *composer, unsigned long n) {
 	uint64_t *value = &side->values[n % AHEAD];
 	bool reused = n > side->way.n_images && side->way.waiting;
@@ -132,11 +135,13 @@ static void draw(struct side *side, struct sbx_composer *composer, unsigned long
 	if (options.cpu && reused) {
 		peer_await(side->socket);
 	}
-	struct sbx_frame *frame = begin_frame(side, composer, n);
+	struct sbx_frame *frame = begin_half(side, composer, n, false);
 	if (!options.cpu && reused) {
 		assert_int_equal(sbx_batch_wait_semaphore(frame->batch, side->release,
 			n - side->way.n_images), 0);
 	}
+	assert_int_equal(sbx_frame_submit(frame, NULL, NULL), 0);
+	frame = begin_half(side, composer, n, true);
 	if (!options.cpu) {
 		assert_int_equal(sbx_batch_signal_semaphore(frame->batch, side->acquire, n), 0);
 	}
@@ -429,10 +434,16 @@ static void test_to_and_fro(void **state) {
 	print_message("    a hand-over with its work: %.1f us\n", result.frame_ns / 2000);
 }
 
-/** The control: without waiting there must be wrong pixels. */
+/**
+ * The control: without waiting there must be wrong pixels. Large images, so that the GPU is also caught in
+ * the middle of drawing one.
+ */
 static void test_not_waiting(void **state) {
 	unsigned long frames = options.frames < 20000 ? options.frames : 20000;
+	unsigned size = options.size;
+	options.size = options.cpu ? size : 2048;
 	struct result result = run(*state, (struct way){ 1, frames, false });
+	options.size = size;
 	assert_true(result.wrong_frames > 0);
 }
 
