@@ -97,6 +97,55 @@ static void test_refused_altogether(void **state) {
 	screen_finish(&screen);
 }
 
+/*
+ * Each call into the kernel fails once: never committed before the GPU is done, and in the end committed, or
+ * another frame asked for. `refused`: the driver refuses the fence first.
+ */
+static int wait_way_with_failure(struct rig *rig, bool refused) {
+	struct screen screen;
+	kernel_fake.paused = true;
+	screen_init(&screen, rig, NULL);
+	screen.backend.features.timeline = refused;
+	screen.fence_error = EPERM;
+	screen.output->quirks->ignores_implicit = true;
+	screen.slow = true;
+	kernel_fake.paused = false;
+	bool ok = screen_draw(&screen);
+	screen_pass_ms(&screen, 50);
+	kernel_fake.paused = true;
+	assert_int_equal(screen.commits, 0);
+	rig_signal(rig, &screen.work, 0);
+	kernel_fake.paused = false;
+	// The retry timers of loan/ are the event loop's own, in real milliseconds.
+	for (int i = 0; i < 300 && screen.commits == 0 && screen.frames == 0; i++) {
+		wl_event_loop_dispatch(rig->loop, 1);
+		screen_pass_ms(&screen, 1);
+	}
+	assert_true(screen.commits == 1 || screen.frames >= 1);
+	assert_false(screen.commits == 1 && screen.had_fence);
+	kernel_fake.paused = true;
+	screen_finish(&screen);
+	kernel_fake.paused = false;
+	return ok && screen.commits == 1 ? 0 : -EMFILE;
+}
+
+static int op_wait_way(void *data) {
+	return wait_way_with_failure(data, false);
+}
+
+static int op_refused(void *data) {
+	return wait_way_with_failure(data, true);
+}
+
+static void test_each_call_fails(void **state) {
+	const int errors[] = { -EMFILE, -ENOMEM };
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(op_wait_way(*state), 0); // makes the event loop's own timer fd
+		suite_each_call_fails(errors[i], op_wait_way, *state);
+		suite_each_call_fails(errors[i], op_refused, *state);
+	}
+}
+
 /* A fence that is not there yet is nobody's refusal, however often that happens. */
 static void test_unmaterialised(void **state) {
 	struct screen screen;
@@ -401,6 +450,7 @@ static const struct CMUnitTest host[] = {
 	FAKE("a fence is refused with EAGAIN", test_refused_eagain),
 	FAKE("a fence is refused, perhaps", test_refused_unknown),
 	FAKE("refused with and without its fence", test_refused_altogether),
+	FAKE("each call into the kernel fails", test_each_call_fails),
 	FAKE("a fence that is not there yet", test_unmaterialised),
 	FAKE("EBUSY", test_busy),
 	FAKE("a backend without timelines", test_no_timelines),
