@@ -1,5 +1,5 @@
 #!/bin/bash
-# dev: vm --outputs 640x480
+# dev: vm --outputs 640x440
 # dev: timeout 300
 # Debian's cage with `signalbox run`: one window after the other, each over the whole screen. cage never
 # offers explicit sync by itself.

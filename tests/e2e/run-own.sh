@@ -1,4 +1,5 @@
 #!/bin/bash
+# dev: vm --outputs 640x440
 # A compositor that uses signalbox by itself: `signalbox run` leaves it alone, and wlroots asks us what to
 # wait for. The control: with wlroots loaded before us it does not, and that is said.
 # shellcheck source=tests/e2e/common.sh disable=SC2119

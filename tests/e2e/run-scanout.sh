@@ -1,5 +1,5 @@
 #!/bin/bash
-# dev: vm --outputs 640x480
+# dev: vm --outputs 640x440
 # dev: timeout 300
 # Direct scanout of what is latched before it is drawn: the monitor waits for the client's fence. cage with
 # `signalbox run --policy materialised` shows one late client over the whole screen, which wlroots gives to
