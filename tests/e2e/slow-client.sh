@@ -75,7 +75,8 @@ run_policy() { # POLICY
 	echo "$1, alone: $frames frames, median $median_ms ms, longest $longest_ms, stalled $alone_percent %"
 	read -r frames longest_ms median_ms with_percent < <(measure "$with_from" "$with_to" $((late_ms * 2 / 3)))
 	echo "$1, beside a client $late_ms ms late ($(stat_of "$work/slow" frames) frames): $frames frames," \
-		"median $median_ms ms, longest $longest_ms, stalled $with_percent %"
+		"median $median_ms ms, longest $longest_ms, stalled $with_percent %;" \
+		"of the fast one's $(stat_of "$work/fast" frames) $(stat_of "$work/fast" discarded) never shown"
 	[ "$frames" -gt 0 ] || fail "nothing was shown"
 }
 
