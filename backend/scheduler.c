@@ -20,8 +20,8 @@ static int64_t get_lead(const struct sbx_scheduler *scheduler, const struct sbx_
 	if (scheduler->schedule == SBX_SCHEDULE_FIXED) {
 		return scheduler->fixed_ns;
 	}
-	if (scheduler->penalty > 0 || !sbx_forecast_get(&scheduler->cpu, &cpu_ns) ||
-			!sbx_forecast_get(&pace->work, &gpu_ns)) {
+	bool measured = sbx_forecast_get(&pace->work, &gpu_ns) || scheduler->cpu_draws;
+	if (scheduler->penalty > 0 || !sbx_forecast_get(&scheduler->cpu, &cpu_ns) || !measured) {
 		return 0;
 	}
 	sbx_forecast_get(&scheduler->lateness, &lateness_ns);

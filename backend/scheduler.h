@@ -37,6 +37,8 @@ struct sbx_scheduler {
 	enum sbx_schedule schedule;
 	/** With SBX_SCHEDULE_FIXED: how long before the vblank. */
 	int64_t fixed_ns;
+	/** Frames are done when they are committed: the CPU draws. */
+	bool cpu_draws;
 	/** From the beginning of a frame to its commit, and from when a timer was due to when it came. */
 	struct sbx_forecast cpu, lateness;
 	/** Frames that are still not to be delayed, and how many the next miss costs. */
