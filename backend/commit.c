@@ -317,6 +317,7 @@ static enum fate commit_composed(struct sbx_output *output, struct wlr_output_st
 		way = SBX_FENCE_WAIT;
 	}
 	output->info.way = way;
+	output->scheduler.cpu_draws = way == SBX_FENCE_NONE;
 	switch (way) {
 	case SBX_FENCE_COMMIT:
 		return commit_with_fence(output, state);

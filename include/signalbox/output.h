@@ -54,7 +54,8 @@ enum sbx_schedule {
 	/**
 	 * As late as is safe: what CPU and GPU took for the last frames, by how much timers came late, and a
 	 * margin are left until the vblank. After a frame that missed its vblank the next ones are begun at
-	 * once. Needs sbx_renderer, which measures the GPU's time; with another one it is like OFF.
+	 * once. Needs sbx_renderer, which measures the GPU's time, or a renderer that draws with the CPU; with
+	 * another one it is like OFF.
 	 */
 	SBX_SCHEDULE_AUTO,
 	/** So long before the vblank, whatever it takes. */
