@@ -287,6 +287,15 @@ static enum sbx_fence_way choose_way(const struct sbx_output *output, const stru
 	return output->quirks->ignores_implicit ? SBX_FENCE_WAIT : SBX_FENCE_IMPLICIT;
 }
 
+/* A fence that is not there yet cannot be given to anybody: no driver has refused it. */
+static bool has_materialised(struct sbx_output *output, const struct wlr_output_state *state) {
+	struct sbx_desk *desk = sbx_desks_get(&output->desks, state->wait_timeline->drm_fd);
+	struct sbx_point point = point_of(state);
+	enum sbx_point_state point_state;
+	return desk != NULL && sbx_points_query(desk->sync, &point, 1, &point_state) == 0 &&
+		(point_state == SBX_POINT_MATERIALISED || point_state == SBX_POINT_SIGNALLED);
+}
+
 static enum fate commit_with_fence(struct sbx_output *output, struct wlr_output_state *state) {
 	int ret = commit_now(output, state);
 	if (ret == 0) {
@@ -298,7 +307,8 @@ static enum fate commit_with_fence(struct sbx_output *output, struct wlr_output_
 	}
 	// Is it the fence? Then it works without one, once there is nothing to wait for any more.
 	output->suspect_errno = ret;
-	return commit_when_done(output, state, SBX_FRAME_SUSPECT);
+	return commit_when_done(output, state,
+		has_materialised(output, state) ? SBX_FRAME_SUSPECT : SBX_FRAME_COMPOSED);
 }
 
 static enum fate commit_composed(struct sbx_output *output, struct wlr_output_state *state) {
@@ -307,6 +317,7 @@ static enum fate commit_composed(struct sbx_output *output, struct wlr_output_st
 		way = SBX_FENCE_WAIT;
 	}
 	output->info.way = way;
+	output->scheduler.cpu_draws = way == SBX_FENCE_NONE;
 	switch (way) {
 	case SBX_FENCE_COMMIT:
 		return commit_with_fence(output, state);
@@ -510,31 +521,39 @@ struct wlr_render_pass *sbx_output_begin(struct sbx_output *output, struct wlr_o
 	return wlr_output_begin_render_pass(output->wlr, state, &all);
 }
 
-static enum fate commit_pass(struct sbx_output *output, struct wlr_render_pass *pass,
-		struct wlr_output_state *state) {
-	if (!wlr_render_pass_submit(pass)) {
-		return refuse(output, true);
-	}
+static enum fate commit_drawn(struct sbx_output *output, struct wlr_output_state *state) {
 	if (output->timeline != NULL) {
 		wlr_output_state_set_wait_timeline(state, output->timeline, output->point);
 	}
 	return commit_composed(output, state);
 }
 
+static enum fate commit_undrawn(struct sbx_output *output, struct wlr_output_state *state) {
+	if (!has(state, WLR_OUTPUT_STATE_BUFFER)) {
+		return commit_or_refuse(output, state);
+	}
+	if (output->waits) {
+		return REFUSED; // it comes too early, and nothing of it is lost
+	}
+	if (output->options.no_scanout) {
+		output->info.scanout = SBX_SCANOUT_FORBIDDEN;
+		return COMPOSE;
+	}
+	return commit_client(output, state);
+}
+
 bool sbx_output_commit(struct sbx_output *output, struct wlr_render_pass *pass,
 		struct wlr_output_state *state) {
+	bool drawn = pass == NULL || wlr_render_pass_submit(pass);
 	enum fate fate;
-	if (pass != NULL) {
-		fate = commit_pass(output, pass, state);
-	} else if (output->waits && has(state, WLR_OUTPUT_STATE_BUFFER)) {
-		fate = REFUSED; // it comes too early, and nothing of it is lost
-	} else if (has(state, WLR_OUTPUT_STATE_BUFFER)) {
-		fate = output->options.no_scanout ? COMPOSE : commit_client(output, state);
-		if (fate == COMPOSE && output->options.no_scanout) {
-			output->info.scanout = SBX_SCANOUT_FORBIDDEN;
-		}
+	if (has(state, WLR_OUTPUT_STATE_LAYERS)) {
+		sbx_log_error("backend: output %s: layers cannot be committed with a struct sbx_output",
+			output->wlr->name);
+		fate = REFUSED;
+	} else if (!drawn) {
+		fate = refuse(output, true);
 	} else {
-		fate = commit_or_refuse(output, state);
+		fate = pass != NULL ? commit_drawn(output, state) : commit_undrawn(output, state);
 	}
 	return fate == COMMITTED || fate == WAITS;
 }

@@ -63,9 +63,13 @@ static void handle_wlr_present(struct wl_listener *listener, void *data) {
 	struct sbx_output *output = wl_container_of(listener, output, wlr_present);
 	const struct wlr_output_event_present *event = data;
 	sbx_timer_arm(&output->flip_timer, 0);
+	// A parent says of frames that nobody saw that they were not presented, for as long as nobody looks; what
+	// it reads is locked by wlroots until it gives that back.
+	if (event->presented || !output->quirks->is_kms) {
+		sbx_plane_present(&output->plane, event->commit_seq);
+	}
 	if (event->presented) {
 		int64_t when_ns = event->when.tv_sec * 1000 * MS + event->when.tv_nsec;
-		sbx_plane_present(&output->plane, event->commit_seq);
 		sbx_scheduler_presented(&output->scheduler, when_ns, event->refresh);
 	}
 }

@@ -16,16 +16,15 @@ static int64_t next_vblank(const struct sbx_pace *pace, int64_t now_ns) {
 
 /* How long before the vblank rendering has to begin; 0: too little is known. */
 static int64_t get_lead(const struct sbx_scheduler *scheduler, const struct sbx_pace *pace) {
-	int64_t cpu_ns, gpu_ns, lateness_ns;
+	int64_t cpu_ns, gpu_ns;
 	if (scheduler->schedule == SBX_SCHEDULE_FIXED) {
 		return scheduler->fixed_ns;
 	}
-	if (scheduler->penalty > 0 || !sbx_forecast_get(&scheduler->cpu, &cpu_ns) ||
-			!sbx_forecast_get(&pace->work, &gpu_ns)) {
+	bool measured = sbx_forecast_get(&pace->work, &gpu_ns) || scheduler->cpu_draws;
+	if (scheduler->penalty > 0 || !sbx_forecast_get(&scheduler->cpu, &cpu_ns) || !measured) {
 		return 0;
 	}
-	sbx_forecast_get(&scheduler->lateness, &lateness_ns);
-	return cpu_ns + gpu_ns + lateness_ns + (SBX_PACE_MARGIN_US + SBX_SCHEDULER_RESERVE_US) * US_NS;
+	return cpu_ns + gpu_ns + scheduler->jitter_ns + (SBX_PACE_MARGIN_US + SBX_SCHEDULER_RESERVE_US) * US_NS;
 }
 
 static int64_t choose(const struct sbx_scheduler *scheduler, const struct sbx_pace *pace, int64_t now_ns) {
@@ -47,9 +46,7 @@ int64_t sbx_scheduler_plan(struct sbx_scheduler *scheduler, const struct sbx_pac
 
 void sbx_scheduler_begin(struct sbx_scheduler *scheduler, const struct sbx_pace *pace, int64_t now_ns) {
 	scheduler->begun_delayed = scheduler->planned_ns != 0;
-	if (scheduler->begun_delayed) {
-		sbx_forecast_add(&scheduler->lateness, now_ns - scheduler->planned_ns);
-	}
+	scheduler->begun_late_ns = scheduler->begun_delayed ? now_ns - scheduler->planned_ns : 0;
 	// Of a late timer it is still the vblank that was planned for.
 	scheduler->begun_target_ns =
 		next_vblank(pace, scheduler->begun_delayed ? scheduler->planned_ns : now_ns);
@@ -57,11 +54,23 @@ void sbx_scheduler_begin(struct sbx_scheduler *scheduler, const struct sbx_pace 
 	scheduler->begun_ns = now_ns;
 }
 
+static void learn(struct sbx_scheduler *scheduler, int64_t took_ns) {
+	int64_t expected_ns;
+	bool known = sbx_forecast_get(&scheduler->cpu, &expected_ns);
+	int64_t over_ns = scheduler->begun_late_ns +
+		(known && took_ns > expected_ns ? took_ns - expected_ns : 0);
+	scheduler->jitter_ns -= scheduler->jitter_ns / SBX_SCHEDULER_FADE;
+	if (over_ns > scheduler->jitter_ns) {
+		scheduler->jitter_ns = over_ns;
+	}
+	sbx_forecast_add(&scheduler->cpu, took_ns);
+}
+
 void sbx_scheduler_committed(struct sbx_scheduler *scheduler, int64_t now_ns) {
 	if (scheduler->begun_ns == 0) {
 		return; // somebody commits without being asked to
 	}
-	sbx_forecast_add(&scheduler->cpu, now_ns - scheduler->begun_ns);
+	learn(scheduler, now_ns - scheduler->begun_ns);
 	scheduler->begun_ns = 0;
 	scheduler->target_ns = scheduler->begun_target_ns;
 	scheduler->delayed = scheduler->begun_delayed;

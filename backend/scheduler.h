@@ -6,7 +6,8 @@
  *	event     │     nothing is lost│   work          │   work        │        vblank
  *
  * What our work takes is forecast from what it took: the CPU's is measured here, the GPU's by the renderer
- * (loan/pace.h). By how much our timer fires too late is learned as well. A vblank that was missed although
+ * (loan/pace.h). By how much our timer fires too late, and the CPU takes longer than expected, is learned as
+ * well, and forgotten slowly: on a busy machine such a thing happens once in a hundred frames. A vblank that was missed although
  * it could have been made without waiting is an error of the forecast: then the next frames are begun at
  * once, twice as many each time that it happens, and fewer again when it does not.
  *
@@ -29,6 +30,8 @@ enum {
 	/** After a miss so many frames are not delayed; doubles to the other one with each further miss. */
 	SBX_SCHEDULER_PENALTY_MIN = 32,
 	SBX_SCHEDULER_PENALTY_MAX = 1024,
+	/** The jitter loses such a part of itself with each frame. */
+	SBX_SCHEDULER_FADE = 256,
 	/** After so many delayed frames on time in a row the next penalty is half as long. */
 	SBX_SCHEDULER_FORGIVE = 256,
 };
@@ -37,8 +40,12 @@ struct sbx_scheduler {
 	enum sbx_schedule schedule;
 	/** With SBX_SCHEDULE_FIXED: how long before the vblank. */
 	int64_t fixed_ns;
-	/** From the beginning of a frame to its commit, and from when a timer was due to when it came. */
-	struct sbx_forecast cpu, lateness;
+	/** Frames are done when they are committed: the CPU draws. */
+	bool cpu_draws;
+	/** From the beginning of a frame to its commit. */
+	struct sbx_forecast cpu;
+	/** By how much a frame was committed later than expected: the worst, and that fades. */
+	int64_t jitter_ns;
 	/** Frames that are still not to be delayed, and how many the next miss costs. */
 	unsigned penalty, next_penalty, on_time;
 
@@ -49,6 +56,7 @@ struct sbx_scheduler {
 	/** Of the frame that was committed and not shown yet. */
 	int64_t target_ns;
 	bool begun_delayed, delayed;
+	int64_t begun_late_ns;
 
 	/** For who wants to know: of the last plan. */
 	int64_t delay_ns;

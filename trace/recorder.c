@@ -63,7 +63,7 @@ static int start(size_t events) {
 		}
 		__atomic_store_n(&ring, made, __ATOMIC_RELEASE);
 	}
-	first = sbx_ring_count(ring);
+	__atomic_store_n(&first, sbx_ring_count(ring), __ATOMIC_RELAXED);
 	__atomic_store_n(&sbx_recorder_running, true, __ATOMIC_RELAXED);
 	return 0;
 }
@@ -102,16 +102,18 @@ static void collect(void) {
 }
 
 int sbx_recorder_read(struct sbx_recording *recording) {
+	struct sbx_ring *from = __atomic_load_n(&ring, __ATOMIC_ACQUIRE);
 	*recording = (struct sbx_recording){0};
-	if (ring == NULL) {
+	if (from == NULL) {
 		return 0;
 	}
 	collect();
-	recording->events = calloc(sbx_ring_capacity(ring), sizeof(*recording->events));
+	recording->events = calloc(sbx_ring_capacity(from), sizeof(*recording->events));
 	if (recording->events == NULL) {
 		return -ENOMEM;
 	}
-	recording->count = sbx_ring_read(ring, first, recording->events, &recording->lost);
+	recording->count = sbx_ring_read(from, __atomic_load_n(&first, __ATOMIC_RELAXED),
+		recording->events, &recording->lost);
 	return 0;
 }
 

@@ -37,6 +37,10 @@ static void handle_present(struct wl_listener *listener, void *data) {
 	struct tiny_output *output = wl_container_of(listener, output, present);
 	const struct wlr_output_event_present *event = data;
 	uint64_t when_ns = (uint64_t)event->when.tv_sec * 1000000000 + (uint64_t)event->when.tv_nsec;
+	if (event->presented && output->tiny->presented != NULL) {
+		fprintf(output->tiny->presented, "%s %u %lld.%09ld\n", output->wlr->name, event->seq,
+			(long long)event->when.tv_sec, event->when.tv_nsec);
+	}
 	if (event->presented && output->begun_ns > 0 && when_ns > output->begun_ns) {
 		output->age_ns += when_ns - output->begun_ns;
 		output->shown++;
@@ -78,16 +82,30 @@ static void handle_destroy(struct wl_listener *listener, void *data) {
 	}
 }
 
+/* The monitor's own mode for --size WxH@HZ, NULL: it lists none. */
+static struct wlr_output_mode *find_mode(struct wlr_output *output, const struct tiny_options *options) {
+	struct wlr_output_mode *mode;
+	wl_list_for_each(mode, &output->modes, link) {
+		if (mode->width == options->width && mode->height == options->height &&
+				abs(mode->refresh - options->refresh_mhz) < 1000) {
+			return mode;
+		}
+	}
+	return NULL;
+}
+
 static bool switch_on(struct tiny_output *output) {
 	const struct tiny_options *options = &output->tiny->options;
 	struct wlr_output_state state;
 	wlr_output_state_init(&state);
 	wlr_output_state_set_enabled(&state, true);
-	struct wlr_output_mode *mode = wlr_output_preferred_mode(output->wlr);
+	struct wlr_output_mode *mode = options->refresh_mhz == 0 ?
+		wlr_output_preferred_mode(output->wlr) : find_mode(output->wlr, options);
 	if (mode != NULL) {
 		wlr_output_state_set_mode(&state, mode);
 	} else if (options->width > 0) {
-		wlr_output_state_set_custom_mode(&state, options->width, options->height, 0);
+		wlr_output_state_set_custom_mode(&state, options->width, options->height,
+			options->refresh_mhz);
 	}
 	bool on = wlr_output_commit_state(output->wlr, &state);
 	wlr_output_state_finish(&state);
@@ -96,7 +114,8 @@ static bool switch_on(struct tiny_output *output) {
 
 static bool enter_layout(struct tiny_output *output) {
 	struct tiny *tiny = output->tiny;
-	struct wlr_output_layout_output *place =
+	struct wlr_output_layout_output *place = tiny->options.mirror ?
+		wlr_output_layout_add(tiny->layout, output->wlr, 0, 0) :
 		wlr_output_layout_add_auto(tiny->layout, output->wlr);
 	output->scene_output = wlr_scene_output_create(tiny->scene, output->wlr);
 	if (place == NULL || output->scene_output == NULL) {

@@ -56,6 +56,17 @@ static void print(FILE *file, const char *name, uint64_t value) {
 	fprintf(file, "%s %" PRIu64 "\n", name, value);
 }
 
+static void print_latches(FILE *file, const struct sbx_syncobj_manager *manager) {
+	struct sbx_syncobj_stats stats;
+	sbx_syncobj_manager_get_stats(manager, &stats);
+	print(file, "latched_signalled", stats.latched[SBX_LATCH_SIGNALLED]);
+	print(file, "latched_materialised", stats.latched[SBX_LATCH_MATERIALISED]);
+	print(file, "latched_deadline", stats.latched[SBX_LATCH_DEADLINE]);
+	print(file, "predicted", stats.predicted);
+	print(file, "predictions_kept", stats.predictions_kept);
+	print(file, "predictions_broken", stats.predictions_broken);
+}
+
 static void print_output(FILE *file, const struct tiny_output *output) {
 	const char *name = output->wlr->name;
 	struct sbx_output_info info;
@@ -96,6 +107,9 @@ bool tiny_stats_write(const struct tiny *tiny, const char *path) {
 		print(file, "process_cpu_ns",
 			read_clock(CLOCK_PROCESS_CPUTIME_ID) - stats->first_process_ns);
 		print(file, "ioctls", count_ioctls() - stats->first_ioctls);
+	}
+	if (tiny->syncobj != NULL) {
+		print_latches(file, tiny->syncobj);
 	}
 	for (size_t i = 0; i < sbx_counter_get_count(); i++) {
 		fprintf(file, "counter.%s %" PRIu64 "\n", sbx_counter_get_name(i), sbx_counter_get(i));

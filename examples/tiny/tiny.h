@@ -20,8 +20,10 @@
 #define TINY_H
 
 #include <signalbox/output.h>
+#include <signalbox/syncobj.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <wayland-server-core.h>
 #include <wlr/util/box.h>
 
@@ -42,7 +44,11 @@ struct tiny_options {
 	bool wlroots_renderer; /* wlr_renderer_autocreate() in place of ours, to compare */
 	bool validation;       /* Vulkan validation layers */
 	const char *device;    /* see struct sbx_renderer_options */
+	bool mirror;           /* all outputs show the same */
 	int width, height;     /* of outputs that have no list of modes (nested, headless); 0: theirs */
+	int refresh_mhz;       /* of all outputs, with width and height; 0: theirs */
+	enum sbx_latch_policy policy;
+	const char *presented_path; /* a line for each frame that reached a monitor; NULL: none */
 	struct sbx_output_options output; /* when frames are rendered, and more */
 	const char *headless;  /* virtual outputs, see headless.c; NULL: what the machine has */
 };
@@ -86,6 +92,8 @@ struct tiny {
 	struct wlr_renderer *renderer;
 	struct wlr_allocator *allocator;
 	struct wlr_compositor *compositor;
+	struct sbx_syncobj_manager *syncobj; /* NULL: no explicit sync, or wlroots' */
+	FILE *presented; /* may be NULL */
 	struct wl_listener renderer_lost;
 
 	struct wlr_scene *scene;

@@ -54,7 +54,8 @@ enum sbx_schedule {
 	/**
 	 * As late as is safe: what CPU and GPU took for the last frames, by how much timers came late, and a
 	 * margin are left until the vblank. After a frame that missed its vblank the next ones are begun at
-	 * once. Needs sbx_renderer, which measures the GPU's time; with another one it is like OFF.
+	 * once. Needs sbx_renderer, which measures the GPU's time, or a renderer that draws with the CPU; with
+	 * another one it is like OFF.
 	 */
 	SBX_SCHEDULE_AUTO,
 	/** So long before the vblank, whatever it takes. */
@@ -116,7 +117,10 @@ SBX_API struct wlr_render_pass *sbx_output_begin(struct sbx_output *output,
 
 /**
  * Submit `pass` and commit `state`. Without a pass (NULL) the state's buffer is a client's, to be scanned
- * out directly, or there is none.
+ * out directly, or there is none. States with output layers are refused: a frame may have to wait, and the
+ * layers' array is the caller's.
+ *
+ * Afterwards `state` is to be finished as ever; if the frame waits, what was in it has been taken out.
  *
  * True: committed, or it waits for its fence and is committed by itself. False: it could not be, and
  * the screen keeps what it shows; a client's buffer is then best composed

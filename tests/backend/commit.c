@@ -97,6 +97,75 @@ static void test_refused_altogether(void **state) {
 	screen_finish(&screen);
 }
 
+/*
+ * Each call into the kernel fails once: never committed before the GPU is done, and in the end committed, or
+ * another frame asked for. `refused`: the driver refuses the fence first.
+ */
+static int wait_way_with_failure(struct rig *rig, bool refused) {
+	struct screen screen;
+	kernel_fake.paused = true;
+	screen_init(&screen, rig, NULL);
+	screen.backend.features.timeline = refused;
+	screen.fence_error = EPERM;
+	screen.output->quirks->ignores_implicit = true;
+	screen.slow = true;
+	kernel_fake.paused = false;
+	bool ok = screen_draw(&screen);
+	screen_pass_ms(&screen, 50);
+	kernel_fake.paused = true;
+	assert_int_equal(screen.commits, 0);
+	rig_signal(rig, &screen.work, 0);
+	kernel_fake.paused = false;
+	// The retry timers of loan/ are the event loop's own, in real milliseconds.
+	for (int i = 0; i < 300 && screen.commits == 0 && screen.frames == 0; i++) {
+		wl_event_loop_dispatch(rig->loop, 1);
+		screen_pass_ms(&screen, 1);
+	}
+	assert_true(screen.commits == 1 || screen.frames >= 1);
+	assert_false(screen.commits == 1 && screen.had_fence);
+	kernel_fake.paused = true;
+	screen_finish(&screen);
+	kernel_fake.paused = false;
+	return ok && screen.commits == 1 ? 0 : -EMFILE;
+}
+
+static int op_wait_way(void *data) {
+	return wait_way_with_failure(data, false);
+}
+
+static int op_refused(void *data) {
+	return wait_way_with_failure(data, true);
+}
+
+static void test_each_call_fails(void **state) {
+	const int errors[] = { -EMFILE, -ENOMEM };
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(op_wait_way(*state), 0); // makes the event loop's own timer fd
+		suite_each_call_fails(errors[i], op_wait_way, *state);
+		suite_each_call_fails(errors[i], op_refused, *state);
+	}
+}
+
+/* A fence that is not there yet is nobody's refusal, however often that happens. */
+static void test_unmaterialised(void **state) {
+	struct screen screen;
+	screen_init(&screen, *state, NULL);
+	screen.unmaterialised = true;
+	screen.fence_error = EINVAL; // as wlroots has it: it cannot export the point
+	for (unsigned i = 0; i < 5; i++) {
+		assert_true(screen_draw(&screen));
+		assert_true(sbx_output_is_busy(screen.output));
+		screen_pass_ms(&screen, 20);
+		assert_int_equal(screen.commits, i);
+		assert_int_equal(sbx_points_signal(screen.rig->sync->sync, &screen.promised, 1), 0);
+		screen_pass_ms(&screen, 1);
+		assert_int_equal(screen.commits, i + 1);
+		screen_flip(&screen);
+	}
+	assert_false(screen.output->quirks->refuses_fences);
+	screen_finish(&screen);
+}
+
 /* EBUSY: not the fence's fault, and nothing changes but the time. */
 static void test_busy(void **state) {
 	struct screen screen;
@@ -329,6 +398,21 @@ static void test_scanout_forbidden(void **state) {
 	rig_buffer_finish(&buffer);
 }
 
+static void test_layers(void **state) {
+	struct screen screen;
+	screen_init(&screen, *state, NULL);
+	struct wlr_output_state frame;
+	wlr_output_state_init(&frame);
+	struct wlr_render_pass *pass = sbx_output_begin(screen.output, &frame, NULL);
+	assert_non_null(pass);
+	wlr_output_state_set_layers(&frame, NULL, 0);
+	assert_false(sbx_output_commit(screen.output, pass, &frame));
+	wlr_output_state_finish(&frame);
+	assert_int_equal(screen.commits, 0);
+	assert_true(screen_draw(&screen));
+	screen_finish(&screen);
+}
+
 /* While a frame waits the cursor still moves: with what is on the screen, committed again. */
 static void test_cursor_moves(void **state) {
 	struct screen screen;
@@ -366,6 +450,8 @@ static const struct CMUnitTest host[] = {
 	FAKE("a fence is refused with EAGAIN", test_refused_eagain),
 	FAKE("a fence is refused, perhaps", test_refused_unknown),
 	FAKE("refused with and without its fence", test_refused_altogether),
+	FAKE("each call into the kernel fails", test_each_call_fails),
+	FAKE("a fence that is not there yet", test_unmaterialised),
 	FAKE("EBUSY", test_busy),
 	FAKE("a backend without timelines", test_no_timelines),
 	FAKE("a kernel that puts no fence into the buffer", test_no_implicit),
@@ -378,6 +464,7 @@ static const struct CMUnitTest host[] = {
 	FAKE("a client's buffer is locked until the flip that replaces it", test_scanout_locked_until_flip),
 	FAKE("a client's buffer is refused", test_scanout_refused),
 	FAKE("clients' buffers are forbidden", test_scanout_forbidden),
+	FAKE("layers are refused", test_layers),
 	FAKE("the cursor moves while a frame waits", test_cursor_moves),
 };
 

@@ -241,6 +241,36 @@ static void test_failed(void **state) {
 	finish(&stage);
 }
 
+/* Each call into the kernel fails once: a pending fence is never taken for a signalled one. */
+static int op_pending(void *data) {
+	struct stage stage;
+	kernel_fake.paused = true;
+	init(&stage, data, NULL);
+	int fence = pend_acquire(&stage, 1);
+	struct sbx_loan *loan = lend(&stage, 0, 1);
+	kernel_fake.paused = false;
+	bool ok = screen_scan_out(&stage.screen, &stage.buffers[0].base);
+	screen_pass_ms(&stage.screen, 50);
+	kernel_fake.paused = true;
+	assert_int_equal(stage.screen.commits, 0);
+	kernel_fake_fence_signal(fence, 0);
+	kernel_fake.paused = false;
+	screen_pass_ms(&stage.screen, 1);
+	assert_int_equal(stage.screen.commits <= 1, true);
+	kernel_fake.paused = true;
+	bool shown = stage.screen.commits == 1;
+	sbx_loan_drop(loan);
+	finish(&stage);
+	kernel_fake.paused = false;
+	return ok && shown ? 0 : -EMFILE;
+}
+
+static void test_each_call_fails(void **state) {
+	assert_int_equal(op_pending(*state), 0); // makes the event loop's own timer fd
+	suite_each_call_fails(-EMFILE, op_pending, *state);
+	suite_each_call_fails(-ENOMEM, op_pending, *state);
+}
+
 /* One buffer shown by two screens: not released before both have let go. */
 static void test_two_screens(void **state) {
 	struct stage stage;
@@ -275,6 +305,7 @@ static const struct CMUnitTest host[] = {
 	FAKE("a trusted client's does", test_trusted),
 	FAKE("a fence that comes too late", test_too_late),
 	FAKE("a fence that fails", test_failed),
+	FAKE("each call into the kernel fails", test_each_call_fails),
 	FAKE("on two screens", test_two_screens),
 };
 

@@ -82,6 +82,28 @@ static void test_parent_may_wait(void **state) {
 	screen_finish(&screen);
 }
 
+/* A parent that shows none of a hidden window's frames does not make us keep them all; KMS does. */
+static void test_never_presented(void **state) {
+	for (int kms = 0; kms < 2; kms++) {
+		struct screen screen;
+		screen_init(&screen, *state, NULL);
+		screen.output->quirks->is_kms = kms;
+		struct rig_buffer buffers[5];
+		for (int i = 0; i < 5; i++) {
+			rig_buffer_init(&buffers[i], 64, 32);
+			assert_true(screen_scan_out(&screen, &buffers[i].base));
+			struct wlr_output_event_present event = { .commit_seq = screen.wlr.commit_seq };
+			wlr_output_send_present(&screen.wlr, &event);
+			wlr_output_send_frame(&screen.wlr);
+		}
+		assert_int_equal(screen_info(&screen).on_screen, kms ? 5 : 1);
+		screen_finish(&screen);
+		for (int i = 0; i < 5; i++) {
+			rig_buffer_finish(&buffers[i]);
+		}
+	}
+}
+
 static void test_switched_off(void **state) {
 	struct screen screen;
 	screen_init(&screen, *state, NULL);
@@ -215,6 +237,7 @@ static const struct CMUnitTest host[] = {
 	FAKE("a flip that never happens", test_flip_never_happens),
 	FAKE("flips in time", test_flip_in_time),
 	FAKE("a parent may take its time", test_parent_may_wait),
+	FAKE("frames that are never presented", test_never_presented),
 	FAKE("switched off", test_switched_off),
 	FAKE("unplugged with a flip pending", test_unplugged),
 	FAKE("committed by others", test_committed_by_others),

@@ -174,6 +174,21 @@ static void test_late_timers(void **state) {
 	assert_true(machine.scheduler.delay_ns > 4 * MS);
 }
 
+/* Where the CPU draws there is no GPU to measure. */
+static void test_cpu_draws(void **state) {
+	struct machine machine;
+	power_on(&machine, SBX_SCHEDULE_AUTO, 16666667);
+	for (int i = 0; i < 20; i++) {
+		frame(&machine, 3 * MS, 0, 0);
+		machine.pace.work = (struct sbx_forecast){ 0 };
+	}
+	assert_int_equal(machine.scheduler.delay_ns, 0);
+	machine.scheduler.cpu_draws = true;
+	frame(&machine, 3 * MS, 0, 0);
+	assert_true(machine.scheduler.delay_ns > 10 * MS);
+	assert_int_equal(machine.missed, 0);
+}
+
 /* A frame event after which nobody draws, and commits that nobody was asked for, teach nothing. */
 static void test_nothing_drawn(void **state) {
 	struct machine machine;
@@ -210,6 +225,7 @@ static const struct CMUnitTest host[] = {
 	{ "scheduler: spikes", test_spikes, NULL, NULL, NULL },
 	{ "scheduler: more work than fits", test_overload, NULL, NULL, NULL },
 	{ "scheduler: late timers", test_late_timers, NULL, NULL, NULL },
+	{ "scheduler: the CPU draws", test_cpu_draws, NULL, NULL, NULL },
 	{ "scheduler: nothing is drawn", test_nothing_drawn, NULL, NULL, NULL },
 	{ "scheduler: fixed", test_fixed, NULL, NULL, NULL },
 };

@@ -185,11 +185,19 @@ static bool pass_submit(struct wlr_render_pass *wlr) {
 	if (pass->timeline != NULL) {
 		struct sbx_point point = { pass->timeline->handle, pass->point };
 		int fence = -1;
+		screen->promised = point;
+		if (screen->unmaterialised) {
+			free(pass);
+			return true;
+		}
+		bool paused = kernel_fake.paused;
+		kernel_fake.paused = true;
 		if (screen->slow) {
 			screen->work = (struct rig_fence){ .fake = kernel_fake_fence_create(&fence) };
 		}
 		assert_int_equal(sbx_point_import_sync_file(screen->rig->sync->sync, point, fence), 0);
 		sbx_fd_close(&fence);
+		kernel_fake.paused = paused;
 	}
 	free(pass);
 	return true;

@@ -43,6 +43,9 @@ struct screen {
 
 	/* Whether the passes' work is pending, and until which fence. */
 	bool slow;
+	/** Their point is not materialised when they are submitted; which one that is. */
+	bool unmaterialised;
+	struct sbx_point promised;
 	bool shared_memory; // the screen's buffers are no dma-bufs
 	struct rig_fence work;
 	int submit_count;

@@ -97,7 +97,7 @@ stop_tiny
 
 # Another compositor, which draws with the CPU.
 start_tiny
-WLR_BACKENDS=wayland WLR_RENDERER=pixman labwc >"$work/labwc.log" 2>&1 &
+WLR_BACKENDS=wayland WLR_RENDERER=pixman labwc -d >"$work/labwc.log" 2>&1 &
 labwc=$!
 tries=0
 until grep -q "WL-1" "$work/labwc.log" || [ $tries -gt 300 ]; do
@@ -107,6 +107,8 @@ until grep -q "WL-1" "$work/labwc.log" || [ $tries -gt 300 ]; do
 done
 wayland-info >/dev/null || fail "tiny does not answer"
 with_alt q
+wayland-info >/dev/null || fail "tiny does not answer"
+kill -TERM "$labwc" 2>/dev/null
 wait "$labwc"
 stop_tiny
 rm -f "$SBX_OUT/$test_name"-*.ppm

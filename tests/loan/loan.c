@@ -106,6 +106,20 @@ static void test_same_buffer(void **state) {
 	close_and_check(lab, &window);
 }
 
+/* A release point of 0 is the whole syncobj: whoever asks for it gets it, and harms nobody (D15). */
+static void test_value_zero(void **state) {
+	struct protocol_lab *lab = *state;
+	struct test_window window;
+	open_showing(lab, &window);
+	test_signal(window.client, &window.acquire, 2);
+	test_show(&window, 2, 2, 0);
+	assert_int_equal(test_window_content(&window), 2);
+	show(&window, 3);
+	await_release(&window, 0, SBX_POINT_SIGNALLED);
+	assert_int_equal(protocol_lab_stats(lab).loans, 1);
+	close_and_check(lab, &window);
+}
+
 /*
  * The client draws into a buffer again only when it has its release point, and signals the acquire point
  * of its next commit only then: a held commit's own lock must not keep the release point back.
@@ -501,6 +515,7 @@ static void test_at_rest(void **state) {
 	KIND("loan: nothing attached", test_nothing_attached), \
 	KIND("loan: a commit without a buffer changes nothing", test_state_only), \
 	KIND("loan: the same buffer again", test_same_buffer), \
+	KIND("loan: a release point of 0", test_value_zero), \
 	KIND("loan: the same buffer again, committed early", test_committed_early), \
 	KIND("loan: one buffer on two surfaces", test_two_surfaces), \
 	KIND("loan: somebody holds the buffer", test_holder), \

@@ -2,6 +2,7 @@
 #include <drm.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <wlr/types/wlr_buffer.h>
 #include <wlr/types/wlr_compositor.h>
@@ -279,6 +280,32 @@ static void test_never(void **state) {
 	close_and_check(lab, &window);
 }
 
+/* What the compositor wants, and what the environment says of it. */
+static void test_options(void **state) {
+	struct protocol_lab *lab = *state;
+	static const struct {
+		int32_t stall_ms;
+		const char *environment;
+		uint32_t bound_ms;
+	} cases[] = {
+		{ 0, NULL, SBX_SYNCOBJ_DEFAULT_STALL_MS }, { 30, NULL, 30 }, { -1, NULL, 0 }, { 30, "70", 70 },
+		{ -1, "70", 70 }, { 30, "0", 0 }, { 30, "soon", 30 },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (cases[i].environment != NULL) {
+			setenv("SIGNALBOX_STALL_MS", cases[i].environment, 1);
+		}
+		struct test_compositor *compositor = test_compositor_create(
+			sbx_sync_get_drm_fd(lab->sync->sync), &(struct sbx_syncobj_options){
+				.keep_fd_limit = true,
+				.stall_ms = cases[i].stall_ms,
+			});
+		assert_int_equal(compositor->manager->desk.watch.bound_ms, cases[i].bound_ms);
+		test_compositor_destroy(compositor);
+		unsetenv("SIGNALBOX_STALL_MS");
+	}
+}
+
 #define CASE(name, function) { "watch: " name, function, setup, teardown, NULL }
 
 int main(int argc, char *argv[]) {
@@ -295,6 +322,7 @@ int main(int argc, char *argv[]) {
 		CASE("two of them", test_two),
 		CASE("a hostile client", test_hostile),
 		CASE("switched off", test_never),
+		CASE("options", test_options),
 	};
 	return suite_run(argc, argv, "loan/watch", host, SUITE_COUNT(host), NULL, 0);
 }

@@ -144,7 +144,7 @@ static void measure(struct bench *b, const char *name,
 	uint64_t parts = 0, copied = 0;
 	for (int i = -2; i < FRAMES; i++) {
 		int at = i < 0 ? 0 : i;
-		uint64_t value;
+		uint64_t value = 0;
 		parts = sbx_counter_read(SBX_COUNT_PARTS);
 		copied = sbx_counter_read(SBX_COUNT_COPIED_PARTS);
 		wall[at] = now(CLOCK_MONOTONIC);

@@ -143,6 +143,22 @@ static void test_duration(void **state) {
 	sbx_image_destroy(image);
 }
 
+/* The device is closed before anybody asks: nothing of the last pass is lost. */
+static void test_closed(void **state) {
+	struct sbx_device *device = vulkan_open();
+	struct sbx_recording recording;
+	assert_non_null(device);
+	struct sbx_image *image = target(device);
+	assert_int_equal(sbx_trace_start(0), 0);
+	submit_work(device, image, 1, NULL);
+	sbx_image_destroy(image);
+	sbx_device_destroy(device);
+	read_recording(&recording);
+	check_pass(&recording, 1, sbx_recorder_now_ns());
+	free(recording.events);
+	sbx_trace_stop();
+}
+
 /* More batches on their way than anybody asks about in between. */
 static void test_in_flight(void **state) {
 	struct sbx_device *device = *state;
@@ -223,6 +239,7 @@ int main(int argc, char *argv[]) {
 		VULKAN_TEST(test_inside),
 		VULKAN_TEST(test_uncalibrated),
 		VULKAN_TEST(test_duration),
+		VULKAN_TEST(test_closed),
 		VULKAN_TEST(test_in_flight),
 		VULKAN_TEST(test_off),
 	};

@@ -228,6 +228,7 @@ static void implicit_after_held(struct check *check) {
 	struct surface *window = a_window(check);
 	show(window);
 	struct frame *held = hold(window);
+	expect_hidden(held);
 	surface_destroy_sync(window);
 	struct frame *implicit = frame_new(window);
 	frame_commit(implicit);
