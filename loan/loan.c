@@ -309,7 +309,11 @@ static void look(struct sbx_loan *loan) {
 static void handle_current(struct sbx_loan *loan, enum loan_event event) {
 	switch (event) {
 	case DROP:
-		sbx_gate_withdraw(&loan->gate);
+		// Whoever holds the buffer still (a snapshot) has to wait for its fence; nobody else cares.
+		loan->notify = NULL;
+		if (loan->gate.state != SBX_GATE_MATERIALISED) {
+			sbx_gate_withdraw(&loan->gate);
+		}
 		loan->state = SBX_LOAN_REPLACED;
 		sbx_trace_loan(SBX_EVENT_REPLACED, &loan->subject, 0);
 		loan->since_ns = 0;
@@ -372,7 +376,9 @@ static void handle(struct sbx_loan *loan, enum loan_event event) {
 
 static void handle_gate(struct sbx_gate *gate) {
 	struct sbx_loan *loan = wl_container_of(gate, loan, gate);
-	loan->notify(loan, loan->data);
+	if (loan->notify != NULL) {
+		loan->notify(loan, loan->data);
+	}
 }
 
 static void introduce(struct sbx_loan *loan, const struct sbx_loan_terms *terms) {
@@ -531,6 +537,10 @@ bool sbx_buffer_is_on_loan(const struct wlr_buffer *buffer) {
 	return find_book(buffer) != NULL;
 }
 
+static bool is_read(const struct sbx_loan *loan) {
+	return loan->state == SBX_LOAN_CURRENT || loan->state == SBX_LOAN_REPLACED;
+}
+
 int sbx_buffer_get_acquire_fence(const struct wlr_buffer *buffer, int *fence) {
 	*fence = -1;
 	const struct sbx_loan_book *book = find_book(buffer);
@@ -539,7 +549,7 @@ int sbx_buffer_get_acquire_fence(const struct wlr_buffer *buffer, int *fence) {
 	}
 	const struct sbx_loan *loan;
 	wl_list_for_each_reverse(loan, &book->loans, book_link) {
-		if (loan->state != SBX_LOAN_CURRENT || loan->gate.state == SBX_GATE_SIGNALLED) {
+		if (!is_read(loan) || loan->gate.state == SBX_GATE_SIGNALLED) {
 			continue;
 		}
 		// Two surfaces showing one buffer under two pending fences: the younger is enough in practice,
@@ -576,10 +586,6 @@ static void add_reader(struct sbx_loan *loan, struct sbx_reader *reader) {
 		}
 	}
 	loan->readers[loan->reader_count++] = reader;
-}
-
-static bool is_read(const struct sbx_loan *loan) {
-	return loan->state == SBX_LOAN_CURRENT || loan->state == SBX_LOAN_REPLACED;
 }
 
 bool sbx_buffer_add_reader(struct wlr_buffer *buffer, struct sbx_reader *reader) {

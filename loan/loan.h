@@ -66,7 +66,7 @@ struct sbx_loan {
 	int64_t since_ns;
 	bool acquire_stalled, release_stalled;
 
-	/** The gate has changed by itself; gate.h. */
+	/** The gate has changed by itself, while the loan is HELD or CURRENT; gate.h. */
 	void (*notify)(struct sbx_loan *loan, void *data);
 	void *data;
 };
@@ -123,7 +123,7 @@ size_t sbx_loan_count_locks(const struct sbx_loan *loan);
 bool sbx_buffer_is_on_loan(const struct wlr_buffer *buffer);
 
 /**
- * What to wait for before `buffer` may be sampled, if it is on loan and content.
+ * What to wait for before `buffer` may be sampled, if it is on loan and is content, or was and is held.
  *
  * 0: *fence is -1 (nothing) or a sync_file (lent, valid until the event loop runs).
  * -EAGAIN: it must not be sampled: its acquire point is not materialised, or its fence has failed.

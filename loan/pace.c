@@ -102,8 +102,20 @@ static void stop_timer(struct sbx_pace *pace) {
 	}
 }
 
+/* The event loop counts in milliseconds. */
+static void run_timer(struct sbx_pace *pace, int64_t now_ns) {
+	int64_t left_ms = (pace->timer_ns - now_ns) / MS_NS;
+	wl_event_source_timer_update(pace->timer, left_ms > 0 ? (int)left_ms : 1);
+}
+
 static int handle_timer(void *data) {
 	struct sbx_pace *pace = data;
+	int64_t now_ns = sbx_kernel_now_ns();
+	if (pace->timer_ns - now_ns >= MS_NS) {
+		// By our clock it is too early.
+		run_timer(pace, now_ns);
+		return 0;
+	}
 	pace->timer_ns = 0;
 	// Others have something to show meanwhile: the frame event is the better moment.
 	if (!pace->output->frame_pending) {
@@ -116,12 +128,10 @@ static void start_timer(struct sbx_pace *pace, int64_t now_ns, int64_t at_ns) {
 	if (pace->timer == NULL) {
 		pace->timer = wl_event_loop_add_timer(pace->output->event_loop, handle_timer, pace);
 	}
-	if (pace->timer == NULL || (pace->timer_ns != 0 && pace->timer_ns <= at_ns)) {
-		return;
+	if (pace->timer != NULL && (pace->timer_ns == 0 || pace->timer_ns > at_ns)) {
+		pace->timer_ns = at_ns;
+		run_timer(pace, now_ns);
 	}
-	pace->timer_ns = at_ns;
-	int64_t left_ms = (at_ns - now_ns) / MS_NS;
-	wl_event_source_timer_update(pace->timer, left_ms > 0 ? (int)left_ms : 1);
 }
 
 void sbx_pace_want(struct sbx_pace *pace, int64_t done_ns) {

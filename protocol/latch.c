@@ -10,6 +10,7 @@
 #include "loan/pace.h"
 #include "loan/quota.h"
 #include "loan/timeline.h"
+#include "protocol/keep.h"
 #include "protocol/latch.h"
 #include "protocol/manager.h"
 #include "protocol/surface.h"
@@ -221,6 +222,18 @@ static void watch_role(struct sbx_latch *latch) {
 	}
 }
 
+/* What they commit from now on is not for the commit that is held, with or without points. */
+static void make_children_listen(struct sbx_latch *latch) {
+	struct wlr_surface_state *current = &latch->surface->current;
+	struct wlr_subsurface *subsurface;
+	wl_list_for_each(subsurface, &current->subsurfaces_below, current.link) {
+		sbx_latch_get(latch->manager, subsurface->surface);
+	}
+	wl_list_for_each(subsurface, &current->subsurfaces_above, current.link) {
+		sbx_latch_get(latch->manager, subsurface->surface);
+	}
+}
+
 /* Hold the pending state. NULL: it was rejected. */
 static struct hold *hold_create(struct sbx_latch *latch) {
 	struct wlr_surface *surface = latch->surface;
@@ -251,6 +264,7 @@ static struct hold *hold_create(struct sbx_latch *latch) {
 	latch->manager->held_commits++;
 	sbx_count(SBX_COUNT_HELD, 1);
 	hold->seq = wlr_surface_lock_pending(surface);
+	make_children_listen(latch);
 	return hold;
 }
 
@@ -656,6 +670,7 @@ static void handle_client_commit(struct wl_listener *listener, void *data) {
 	if (points == SBX_POINTS_WRONG) {
 		return;
 	}
+	sbx_keep_commit(latch);
 	drop_loan(&latch->pending);
 	latch->pending.attached = surface->pending.committed & WLR_SURFACE_STATE_BUFFER;
 	if (latch->pending.attached && surface->pending.buffer == NULL) {
@@ -689,6 +704,7 @@ static void handle_commit(struct wlr_surface_synced *synced) {
 		latch->manager->latched[latch->current.policy] += loan->gate.state != SBX_GATE_WITHDRAWN;
 		sbx_loan_latch(loan);
 	}
+	sbx_keep_let_go(latch);
 }
 
 static const struct wlr_surface_synced_impl synced_impl = {
@@ -709,6 +725,7 @@ static void handle_surface_destroy(struct wlr_addon *addon) {
 	if (latch->object != NULL) {
 		sbx_syncobj_surface_orphan(latch->object);
 	}
+	sbx_keep_forget(latch);
 	wl_list_remove(&latch->client_commit.link);
 	wlr_surface_synced_finish(&latch->synced);
 	wlr_addon_finish(&latch->addon);
@@ -744,6 +761,8 @@ static struct sbx_latch *create(struct sbx_syncobj_manager *manager, struct wlr_
 	latch->policy = -1;
 	wl_list_init(&latch->holds);
 	wl_list_init(&latch->bet.link);
+	wl_list_init(&latch->kept);
+	wl_list_init(&latch->kept_children);
 	wl_list_init(&latch->role_destroy.link);
 	latch->role_destroy.notify = handle_role_destroy;
 	wl_list_init(&latch->xdg_role_destroy.link);

@@ -7,6 +7,7 @@
  * - a synchronised child has commits that are held: a lock on the child alone would not keep wlroots from
  *   showing the parent without the child's new content, or
  * - an earlier commit of the surface is held: they latch in order.
+ * What a synchronised child commits afterwards is kept for the parent's next commit: keep.h.
  *
  * Holds end early in three cases; what they held is then applied, but never seen, as something else takes
  * its place before the event loop runs again:
@@ -54,6 +55,8 @@ struct sbx_latch {
 	/** -1: the manager's. */
 	int policy;
 	struct wl_list holds; // oldest first
+	/** What it committed behind a commit of its parent, and what its children did behind its own: keep.c. */
+	struct wl_list kept, kept_children;
 	/** How long the surface's commits take to be signalled. */
 	struct sbx_forecast forecast;
 	struct sbx_bet bet;

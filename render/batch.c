@@ -454,9 +454,9 @@ int sbx_batch_signal_semaphore(struct sbx_batch *batch, struct sbx_semaphore *se
 	return ok ? 0 : -ENOMEM;
 }
 
-static uint32_t outside_family(const struct sbx_device *device) {
-	return device->caps.queue_family_foreign ? VK_QUEUE_FAMILY_FOREIGN_EXT :
-		VK_QUEUE_FAMILY_EXTERNAL;
+static uint32_t outside_family(const struct sbx_image *image) {
+	return image->device->caps.queue_family_foreign && !image->opaque ?
+		VK_QUEUE_FAMILY_FOREIGN_EXT : VK_QUEUE_FAMILY_EXTERNAL;
 }
 
 static VkImageMemoryBarrier2 image_barrier(const struct sbx_image *image) {
@@ -485,9 +485,9 @@ static void queue_acquire(struct sbx_batch *batch, struct sbx_image *image, bool
 	if (write) {
 		barrier.dstAccessMask |= WRITE_ACCESS;
 	}
-	if (image->foreign) {
-		barrier.oldLayout = VK_IMAGE_LAYOUT_GENERAL;
-		barrier.srcQueueFamilyIndex = outside_family(batch->device);
+	// What nobody has used yet, nobody has to hand over.
+	if (image->foreign && image->layout != VK_IMAGE_LAYOUT_UNDEFINED) {
+		barrier.srcQueueFamilyIndex = outside_family(image);
 		barrier.dstQueueFamilyIndex = batch->device->queue_family;
 	}
 	batch->barriers[batch->n_barriers++] = barrier;
@@ -532,7 +532,7 @@ static int use_image(struct sbx_batch *batch, struct sbx_image *image, bool writ
 			sizeof(*batch->barriers))) {
 		return -ENOMEM;
 	}
-	bool undefined = !image->foreign && image->layout == VK_IMAGE_LAYOUT_UNDEFINED;
+	bool undefined = image->layout == VK_IMAGE_LAYOUT_UNDEFINED;
 	if (image->foreign || undefined) {
 		queue_acquire(batch, image, write);
 		image->layout = VK_IMAGE_LAYOUT_GENERAL;
@@ -624,7 +624,7 @@ static void queue_releases(struct sbx_batch *batch) {
 		barrier.dstStageMask = VK_PIPELINE_STAGE_2_NONE;
 		barrier.dstAccessMask = 0;
 		barrier.srcQueueFamilyIndex = batch->device->queue_family;
-		barrier.dstQueueFamilyIndex = outside_family(batch->device);
+		barrier.dstQueueFamilyIndex = outside_family(used->image);
 		batch->barriers[batch->n_barriers++] = barrier;
 	}
 }

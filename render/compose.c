@@ -47,6 +47,7 @@ static void destroy_now(struct sbx_device *device, void *object) {
 	sbx_descriptors_finish(&composer->descriptors);
 	sbx_partition_finish(&composer->partition);
 	free(composer->packed);
+	free(composer->kinds);
 	free(composer->copies);
 	free(composer->extras);
 	free(composer->frame.records);

@@ -9,6 +9,7 @@
 #include "render/device.h"
 #include "render/format_cache.h"
 #include "render/instance.h"
+#include "render/queue.h"
 #include "render/readback.h"
 #include "render/retire.h"
 #include "render/staging.h"
@@ -109,7 +110,8 @@ static void take_candidate(struct sbx_device *device, const struct sbx_candidate
 	device->vki.vkGetPhysicalDeviceMemoryProperties(device->physical, &device->memory);
 }
 
-static int open_device(struct sbx_device *device, struct sbx_candidate *candidate) {
+static int open_device(struct sbx_device *device, struct sbx_candidate *candidate,
+		bool high_priority) {
 	const char *extensions[SBX_EXT_COUNT];
 	uint32_t extension_count = 0;
 	for (int i = 0; i < SBX_EXT_COUNT; i++) {
@@ -117,22 +119,13 @@ static int open_device(struct sbx_device *device, struct sbx_candidate *candidat
 			extensions[extension_count++] = sbx_extension_name(i);
 		}
 	}
-	const float priority = 1.0f;
-	const VkDeviceQueueCreateInfo queue_info = {
-		.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
-		.queueFamilyIndex = device->queue_family,
-		.queueCount = 1,
-		.pQueuePriorities = &priority,
-	};
 	const VkDeviceCreateInfo info = {
 		.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
 		.pNext = sbx_features_chain(&candidate->features),
-		.queueCreateInfoCount = 1,
-		.pQueueCreateInfos = &queue_info,
 		.enabledExtensionCount = extension_count,
 		.ppEnabledExtensionNames = extensions,
 	};
-	VkResult result = device->vki.vkCreateDevice(device->physical, &info, NULL, &device->handle);
+	VkResult result = sbx_queue_create_device(device, candidate, &info, high_priority);
 	if (result != VK_SUCCESS) {
 		device->handle = VK_NULL_HANDLE;
 		return sbx_device_check(device, result, "vkCreateDevice");
@@ -208,7 +201,10 @@ static int choose_and_open(struct sbx_device *device, const struct sbx_device_op
 		return ret;
 	}
 	take_candidate(device, &candidate);
-	ret = open_device(device, &candidate);
+	if (options->compute_only) {
+		sbx_queue_choose_compute_only(device);
+	}
+	ret = open_device(device, &candidate, options->high_priority);
 	sbx_candidate_finish(&candidate);
 	return ret;
 }

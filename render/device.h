@@ -33,6 +33,10 @@ struct sbx_device_options {
 	bool validation;
 	/** Refuse devices that cannot import dma-bufs (a compositor needs it, the core alone does not). */
 	bool need_dmabuf;
+	/** Work on a queue of a family that does not draw, where there is one: others' drawing delays it less. */
+	bool compute_only;
+	/** Go before others' work on this GPU (VK_KHR_global_priority), where the driver lets us. */
+	bool high_priority;
 };
 
 /** What a kind of external semaphore can do on this device. */
@@ -74,6 +78,8 @@ struct sbx_device {
 	struct VolkDeviceTable vk;
 	uint32_t queue_family;
 	VkQueue queue;
+	/** The queue has VK_QUEUE_GLOBAL_PRIORITY_HIGH. */
+	bool high_priority;
 	VkPhysicalDeviceProperties properties;
 	VkPhysicalDeviceMemoryProperties memory;
 	struct sbx_device_caps caps;

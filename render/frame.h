@@ -134,9 +134,11 @@ struct sbx_composer {
 	struct sbx_pipelines pipelines;
 	struct sbx_framedata data;
 	struct sbx_partition partition;
-	/** The parts that are not copied. */
+	/** The parts that are not copied, those of one pipeline after those of another. */
 	struct sbx_packed_part *packed;
-	size_t packed_capacity;
+	/** enum sbx_pipeline_kind of each part of the partition; SBX_PIPELINE_KINDS: it is copied. */
+	uint8_t *kinds;
+	size_t packed_capacity, kinds_capacity;
 	/** Regions of vkCmdCopyImage, sorted by layer. */
 	VkImageCopy *copies;
 	size_t copies_capacity;
@@ -151,8 +153,14 @@ struct sbx_plan {
 	/** Layers first .. first + n of the frame are covered by the partition. */
 	size_t first_layer, n_layers;
 	uint32_t n_copied, n_dispatched;
-	/** Some layer in a dispatched part needs the full pipeline, or that for YCbCr. */
-	bool full, ycbcr;
+	/** How many pixels the parts have that SBX_PIPELINE_SINGLE can draw. */
+	uint64_t single_pixels;
+	/** Which pipeline draws the parts of each kind. */
+	enum sbx_pipeline_kind pipelines[SBX_PIPELINE_KINDS];
+	/** A dispatch for each pipeline: its parts among the packed ones, its workgroups. */
+	struct {
+		uint32_t first_part, n_parts, n_groups;
+	} dispatches[SBX_PIPELINE_KINDS];
 };
 
 /**

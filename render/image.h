@@ -50,10 +50,12 @@ struct sbx_image {
 	VkImageView sample_view, store_view;
 	/** What it was created for, e.g. VK_IMAGE_USAGE_TRANSFER_SRC_BIT where the format can. */
 	VkImageUsageFlags usage;
-	/** GENERAL, or UNDEFINED for an image of our own before its first use. */
+	/** GENERAL, or UNDEFINED for an image that we made before its first use. */
 	VkImageLayout layout;
-	/** A dma-buf: between our uses it belongs to VK_QUEUE_FAMILY_FOREIGN_EXT. */
+	/** Shared with others: between our uses it belongs to VK_QUEUE_FAMILY_FOREIGN_EXT. */
 	bool foreign;
+	/** Shared as an opaque fd: then to VK_QUEUE_FAMILY_EXTERNAL, which is this driver elsewhere. */
+	bool opaque;
 	/** Where the composer's descriptor array holds the views; -1: not yet. Owned by the composer. */
 	int sample_slot, store_slot;
 	/** The last submission that uses it; destruction waits for it. */
@@ -84,6 +86,27 @@ struct sbx_image *sbx_image_create(struct sbx_device *device, const struct sbx_f
  */
 int sbx_image_import_dmabuf(struct sbx_device *device, const struct sbx_dmabuf *dmabuf,
 	uint32_t uses, struct sbx_image **image);
+
+/**
+ * An image that other processes with the same driver and GPU can have, by VK_KHR_external_memory_fd's opaque
+ * fds: no layout to agree on, no DRM. It must be used here, as a target say, before others import it.
+ * Who may use it when is for the two sides to agree, by semaphores.
+ *
+ * 0 and *image, or -EINVAL (size), -ENOTSUP (this device, format or use; YCbCr), -ENOMEM, -ENODEV.
+ */
+int sbx_image_create_opaque(struct sbx_device *device, const struct sbx_format *format,
+	uint32_t width, uint32_t height, uint32_t uses, struct sbx_image **image);
+
+/** Its memory as an fd, the caller's. Each call makes one. -EINVAL: not such an image. */
+int sbx_image_export_opaque(struct sbx_image *image, int *fd);
+
+/**
+ * The other side of the two above; format, size and uses must be the same there. *fd is consumed on
+ * success. The driver has to believe what it is told: this is for fds from one's own programs, never from
+ * clients. Errors as above, -EBADF (fd -1), and what the driver says of an fd that is something else.
+ */
+int sbx_image_import_opaque(struct sbx_device *device, const struct sbx_format *format,
+	uint32_t width, uint32_t height, uint32_t uses, int *fd, struct sbx_image **image);
 
 /**
  * Destroy it once the GPU is past image->last_use. NULL is allowed.

@@ -15,15 +15,23 @@
 #define MAX_CACHE_SIZE (16 * 1024 * 1024)
 
 /**
- * Invocations of a workgroup, which draws 256 pixels; a GPU has one for each. lavapipe at 1280x720, CPU
- * time of one rectangle and of eight layers: 256: 18.8 and 49 ms, 64: 8.9 and 36, 32: 7.7 and 29, 16:
- * 7.2 and 28. But every pixel of an invocation is unrolled, and LLVM takes 120 ms to compile 16 of the
- * plain shader; of the full one, which is larger, fewer do.
+ * Invocations of a workgroup, which draws 256 pixels; on GPUs, on software devices.
+ *
+ * lavapipe at 1280x720, CPU time of one rectangle and of eight layers: 256: 18.8 and 49 ms, 64: 8.9 and
+ * 36, 32: 7.7 and 29, 16: 7.2 and 28. But every pixel of an invocation is unrolled, and LLVM takes
+ * 120 ms to compile 16 of the plain shader; of the full one, which is larger, fewer do.
+ *
+ * A GPU has little to do for a pixel, and begins only so many workgroups in a time; with four pixels each
+ * invocation has more reads on their way: docs/performance.md has the figures.
+ *
+ * 0: not made.
  */
 static const uint32_t invocations[SBX_PIPELINE_KINDS][2] = {
-	[SBX_PIPELINE_PLAIN] = { 256, 32 },
-	[SBX_PIPELINE_FULL] = { 256, 64 },
-	[SBX_PIPELINE_YCBCR] = { 256, 64 },
+	[SBX_PIPELINE_SINGLE] = { 64, 0 },
+	[SBX_PIPELINE_STACK] = { 64, 0 },
+	[SBX_PIPELINE_PLAIN] = { 64, 32 },
+	[SBX_PIPELINE_FULL] = { 64, 64 },
+	[SBX_PIPELINE_YCBCR] = { 64, 64 },
 };
 
 /** "DIR/signalbox", made if need be, or NULL. */
@@ -154,6 +162,8 @@ static int create_layout(struct sbx_pipelines *pipelines, const struct sbx_descr
 }
 
 static const char *const names[SBX_PIPELINE_KINDS] = {
+	[SBX_PIPELINE_SINGLE] = "single",
+	[SBX_PIPELINE_STACK] = "stack",
 	[SBX_PIPELINE_PLAIN] = "plain",
 	[SBX_PIPELINE_FULL] = "full",
 	[SBX_PIPELINE_YCBCR] = "YCbCr",
@@ -165,11 +175,14 @@ static int create_pipeline(struct sbx_pipelines *pipelines, VkShaderModule modul
 	const struct {
 		VkBool32 full, fetch_bilinear, ycbcr;
 		uint32_t n_invocations;
+		VkBool32 single, stack;
 	} constants = {
-		.full = kind != SBX_PIPELINE_PLAIN,
+		.full = kind == SBX_PIPELINE_FULL || kind == SBX_PIPELINE_YCBCR,
 		.ycbcr = kind == SBX_PIPELINE_YCBCR,
 		.fetch_bilinear = device->caps.software,
 		.n_invocations = invocations[kind][device->caps.software],
+		.single = kind == SBX_PIPELINE_SINGLE,
+		.stack = kind == SBX_PIPELINE_STACK,
 	};
 	const VkSpecializationMapEntry entries[] = {
 		{ 0, offsetof(__typeof__(constants), full), sizeof(constants.full) },
@@ -177,6 +190,8 @@ static int create_pipeline(struct sbx_pipelines *pipelines, VkShaderModule modul
 		{ 2, offsetof(__typeof__(constants), n_invocations),
 			sizeof(constants.n_invocations) },
 		{ 3, offsetof(__typeof__(constants), ycbcr), sizeof(constants.ycbcr) },
+		{ 4, offsetof(__typeof__(constants), single), sizeof(constants.single) },
+		{ 5, offsetof(__typeof__(constants), stack), sizeof(constants.stack) },
 	};
 	const VkSpecializationInfo specialization = {
 		sizeof(entries) / sizeof(entries[0]), entries, sizeof(constants), &constants,
@@ -211,7 +226,9 @@ static int create_pipelines(struct sbx_pipelines *pipelines) {
 	VkShaderModule module = VK_NULL_HANDLE;
 	int ret = SBX_VK(device, vkCreateShaderModule, device->handle, &info, NULL, &module);
 	for (int kind = 0; kind < SBX_PIPELINE_KINDS && ret == 0; kind++) {
-		ret = create_pipeline(pipelines, module, (enum sbx_pipeline_kind)kind);
+		if (invocations[kind][device->caps.software] > 0) {
+			ret = create_pipeline(pipelines, module, (enum sbx_pipeline_kind)kind);
+		}
 	}
 	device->vk.vkDestroyShaderModule(device->handle, module, NULL);
 	return ret;

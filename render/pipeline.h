@@ -20,7 +20,21 @@ struct sbx_push {
 	float limit;
 };
 
+/**
+ * What a pipeline is specialised for: what all parts that it draws have in common. Each can draw what those
+ * before it can.
+ */
 enum sbx_pipeline_kind {
+	/**
+	 * Each shows one layer, drawn pixel by pixel as it is, and nothing of the target's content. Not
+	 * made for software devices, which take long to compile.
+	 */
+	SBX_PIPELINE_SINGLE,
+	/**
+	 * Each is that, or a stack of textures drawn so, perhaps above one rectangle; the target holds
+	 * integers. Not made for software devices.
+	 */
+	SBX_PIPELINE_STACK,
 	/** Every texture layer is drawn pixel by pixel as it is. */
 	SBX_PIPELINE_PLAIN,
 	/** Some are scaled, turned, or reach over the texture's edge. */

@@ -16,6 +16,11 @@
 #define MIN_SHIFT 3
 /** For every 64 workgroups the shader is told at which part to begin looking. */
 #define CHUNK_SHIFT 6
+/**
+ * From so many pixels on, parts of a single layer get a dispatch of their own beside others'. The barrier
+ * between the two costs an H100 some 5 us, drawing these pixels with SBX_PIPELINE_STACK twice that.
+ */
+#define MIN_SINGLE_PIXELS (1 << 21)
 /** maxComputeWorkGroupCount is at least 65535 on each axis. */
 #define MAX_GROUPS_X 32768
 
@@ -91,20 +96,96 @@ static int partition_rest(struct sbx_frame *frame, struct sbx_plan *plan, size_t
 	return 0;
 }
 
-/** Note which layers can be seen, and which parts are copied. */
-static void plan_parts(struct sbx_frame *frame, struct sbx_plan *plan) {
-	const struct sbx_partition *partition = &frame->composer->partition;
+/** Drawn as it is: nothing but a colour (`what`: SBX_RECORD_RECT), or a texture (SBX_RECORD_PLAIN). */
+static bool is_simple(const struct sbx_record *record, uint32_t what) {
+	return (record->flags & ~(uint32_t)(SBX_RECORD_REPLACE | SBX_RECORD_ALPHA)) == what;
+}
+
+/** Whether it can be a layer of what SBX_PIPELINE_STACK draws. */
+static bool is_stackable(const struct sbx_frame *frame, size_t index, bool lowest) {
+	const struct sbx_record *record = &frame->records[index];
+	if (is_simple(record, SBX_RECORD_RECT)) {
+		return lowest;
+	}
+	// Negative numbers have to stay, where a stack is cut at 0.
+	return is_simple(record, SBX_RECORD_PLAIN) && !frame->layers[index].texture->format->is_float;
+}
+
+/** The most special pipeline that can draw `part`. Software devices lack the first two. */
+static enum sbx_pipeline_kind choose_kind(const struct sbx_frame *frame, const struct sbx_plan *plan,
+		const struct sbx_part *part) {
+	const uint32_t *layers = &frame->composer->partition.layers[part->first_layer];
+	bool stack = !frame->target->format->is_float && part->n_layers > 1;
+	bool simple = true, ycbcr = false;
+	for (uint32_t i = 0; i < part->n_layers; i++) {
+		size_t index = plan->first_layer + layers[i];
+		const struct sbx_record *record = &frame->records[index];
+		ycbcr = ycbcr || (record->flags & SBX_RECORD_YCBCR);
+		simple = simple && (is_simple(record, SBX_RECORD_RECT) ||
+			is_simple(record, SBX_RECORD_PLAIN));
+		stack = stack && simple && is_stackable(frame, index, i == 0);
+	}
+	if (!simple) {
+		return ycbcr ? SBX_PIPELINE_YCBCR : SBX_PIPELINE_FULL;
+	}
+	if (frame->composer->pipelines.handles[SBX_PIPELINE_STACK] == VK_NULL_HANDLE) {
+		return SBX_PIPELINE_PLAIN;
+	}
+	if (part->n_layers == 1 && !part->over_target) {
+		return SBX_PIPELINE_SINGLE;
+	}
+	return stack ? SBX_PIPELINE_STACK : SBX_PIPELINE_PLAIN;
+}
+
+/** Every pipeline can draw what those before it can: few dispatches are better than special ones. */
+static void choose_pipelines(struct sbx_plan *plan, const uint32_t n_parts[static SBX_PIPELINE_KINDS]) {
+	int last = 0;
+	for (int kind = 0; kind < SBX_PIPELINE_KINDS; kind++) {
+		last = n_parts[kind] > 0 ? kind : last;
+	}
+	for (int kind = 0; kind < SBX_PIPELINE_KINDS; kind++) {
+		bool apart = kind == SBX_PIPELINE_SINGLE && plan->single_pixels >= MIN_SINGLE_PIXELS;
+		plan->pipelines[kind] = (enum sbx_pipeline_kind)(apart ? kind : last);
+		plan->dispatches[plan->pipelines[kind]].n_parts += n_parts[kind];
+	}
+}
+
+static void plan_part(struct sbx_frame *frame, struct sbx_plan *plan, size_t index,
+		uint32_t n_parts[static SBX_PIPELINE_KINDS]) {
+	const struct sbx_part *part = &frame->composer->partition.parts[index];
+	struct sbx_layer *layer = sbx_copy_layer(frame, plan, part);
+	enum sbx_pipeline_kind kind = SBX_PIPELINE_KINDS;
+	if (layer != NULL) {
+		sbx_copy_count(layer, part);
+		plan->n_copied++;
+	} else {
+		kind = choose_kind(frame, plan, part);
+		n_parts[kind]++;
+	}
+	if (kind == SBX_PIPELINE_SINGLE) {
+		plan->single_pixels += (uint64_t)(part->x2 - part->x1) * (uint64_t)(part->y2 - part->y1);
+	}
+	frame->composer->kinds[index] = (uint8_t)kind;
+}
+
+/** Note which layers can be seen, which parts are copied, and what draws the others. */
+static int plan_parts(struct sbx_frame *frame, struct sbx_plan *plan) {
+	struct sbx_composer *composer = frame->composer;
+	const struct sbx_partition *partition = &composer->partition;
+	if (!sbx_array_grow(&composer->kinds, &composer->kinds_capacity, partition->n_parts,
+			sizeof(composer->kinds[0]))) {
+		return -ENOMEM;
+	}
 	for (size_t i = 0; i < partition->n_layers; i++) {
 		frame->layers[plan->first_layer + partition->layers[i]].visible = true;
 	}
+	uint32_t n_parts[SBX_PIPELINE_KINDS] = {0};
 	for (size_t i = 0; i < partition->n_parts; i++) {
-		struct sbx_layer *layer = sbx_copy_layer(frame, plan, &partition->parts[i]);
-		if (layer != NULL) {
-			sbx_copy_count(layer, &partition->parts[i]);
-			plan->n_copied++;
-		}
+		plan_part(frame, plan, i, n_parts);
 	}
 	plan->n_dispatched = (uint32_t)partition->n_parts - plan->n_copied;
+	choose_pipelines(plan, n_parts);
+	return 0;
 }
 
 /** Quads of struct sbx_record and of struct sbx_ycbcr_record. */
@@ -112,7 +193,7 @@ static void plan_parts(struct sbx_frame *frame, struct sbx_plan *plan) {
 #define EXTRA_QUADS (sizeof(struct sbx_ycbcr_record) / 16)
 
 /** The planes' slots, and what the shader needs besides the record. */
-static int use_planes(struct sbx_frame *frame, struct sbx_plan *plan, size_t index) {
+static int use_planes(struct sbx_frame *frame, const struct sbx_plan *plan, size_t index) {
 	struct sbx_composer *composer = frame->composer;
 	struct sbx_record *record = &frame->records[index];
 	struct sbx_image *texture = frame->layers[index].texture;
@@ -130,11 +211,10 @@ static int use_planes(struct sbx_frame *frame, struct sbx_plan *plan, size_t ind
 	record->extra = (uint32_t)(plan->n_layers * RECORD_QUADS + composer->n_extras * EXTRA_QUADS);
 	sbx_ycbcr_record_init(&composer->extras[composer->n_extras++], texture,
 		&frame->layers[index].coding);
-	plan->ycbcr = true;
 	return 0;
 }
 
-static int use_layer(struct sbx_frame *frame, struct sbx_plan *plan, size_t index) {
+static int use_layer(struct sbx_frame *frame, const struct sbx_plan *plan, size_t index) {
 	struct sbx_record *record = &frame->records[index];
 	struct sbx_image *texture = frame->layers[index].texture;
 	if (texture == NULL) {
@@ -148,11 +228,10 @@ static int use_layer(struct sbx_frame *frame, struct sbx_plan *plan, size_t inde
 	if (texture->n_planes == 0) {
 		record->slot = (uint32_t)texture->sample_slot;
 	}
-	plan->full = plan->full || !(record->flags & SBX_RECORD_PLAIN);
 	return sbx_batch_use_texture(frame->batch, texture);
 }
 
-static int use_visible_layers(struct sbx_frame *frame, struct sbx_plan *plan) {
+static int use_visible_layers(struct sbx_frame *frame, const struct sbx_plan *plan) {
 	frame->composer->n_extras = 0;
 	for (size_t i = 0; i < plan->n_layers; i++) {
 		size_t index = plan->first_layer + i;
@@ -164,51 +243,72 @@ static int use_visible_layers(struct sbx_frame *frame, struct sbx_plan *plan) {
 	return 0;
 }
 
-/** Pack the parts that are not copied. Returns the number of their workgroups, or -EOVERFLOW. */
-static int64_t pack_parts(struct sbx_frame *frame, const struct sbx_plan *plan) {
+/** Pack the parts that are not copied, one pipeline's after another's. 0, -ENOMEM or -EOVERFLOW. */
+static int pack_parts(struct sbx_frame *frame, struct sbx_plan *plan) {
 	struct sbx_composer *composer = frame->composer;
 	const struct sbx_partition *partition = &composer->partition;
+	struct sbx_packed_part *next[SBX_PIPELINE_KINDS];
+	uint32_t first = 0;
 	if (!sbx_array_grow(&composer->packed, &composer->packed_capacity, plan->n_dispatched,
 			sizeof(composer->packed[0]))) {
 		return -ENOMEM;
 	}
-	struct sbx_packed_part *out = composer->packed;
-	uint32_t n_groups = 0;
+	for (int kind = 0; kind < SBX_PIPELINE_KINDS; kind++) {
+		plan->dispatches[kind].first_part = first;
+		next[kind] = &composer->packed[first];
+		first += plan->dispatches[kind].n_parts;
+	}
 	for (size_t i = 0; i < partition->n_parts; i++) {
-		const struct sbx_part *part = &partition->parts[i];
-		if (plan->n_copied == 0 || sbx_copy_layer(frame, plan, part) == NULL) {
-			*out++ = pack_part(partition, part, &n_groups);
+		if (composer->kinds[i] < SBX_PIPELINE_KINDS) {
+			int kind = plan->pipelines[composer->kinds[i]];
+			*next[kind]++ = pack_part(partition, &partition->parts[i],
+				&plan->dispatches[kind].n_groups);
 		}
 	}
-	return n_groups <= MAX_GROUPS ? (int64_t)n_groups : -EOVERFLOW;
+	for (int kind = 0; kind < SBX_PIPELINE_KINDS; kind++) {
+		if (plan->dispatches[kind].n_groups > MAX_GROUPS) {
+			return -EOVERFLOW;
+		}
+	}
+	return 0;
+}
+
+/** How many words write_chunks() writes for a dispatch. */
+static uint32_t chunk_words(uint32_t n_groups) {
+	return tiles(n_groups, CHUNK_SHIFT) + 1;
 }
 
 /** For each 64th workgroup the part it belongs to, and the last part as the end of the last search. */
-static void write_chunks(const struct sbx_plan *plan, const struct sbx_packed_part *parts,
-		uint32_t n_groups, uint32_t *chunks) {
+static void write_chunks(const struct sbx_packed_part *parts, uint32_t n_parts, uint32_t n_groups,
+		uint32_t *chunks) {
 	uint32_t n_chunks = tiles(n_groups, CHUNK_SHIFT), chunk = 0;
-	for (uint32_t i = 0; i < plan->n_dispatched; i++) {
-		uint32_t end = i + 1 < plan->n_dispatched ? first_group(&parts[i + 1]) : n_groups;
+	for (uint32_t i = 0; i < n_parts; i++) {
+		uint32_t end = i + 1 < n_parts ? first_group(&parts[i + 1]) : n_groups;
 		for (; chunk < n_chunks && chunk << CHUNK_SHIFT < end; chunk++) {
 			chunks[chunk] = i;
 		}
 	}
-	chunks[n_chunks] = plan->n_dispatched - 1;
+	chunks[n_chunks] = n_parts - 1;
 }
 
-/** Bring everything the shader reads to where it reads it; fills in what it must know of that. */
-static int upload(struct sbx_frame *frame, const struct sbx_plan *plan, uint32_t n_groups,
-		struct sbx_push *push, VkDescriptorSet *set) {
+/**
+ * Bring everything the shader reads to where it reads it; fills in what it must know of that, for each
+ * pipeline that has parts.
+ */
+static int upload(struct sbx_frame *frame, const struct sbx_plan *plan,
+		struct sbx_push pushes[static SBX_PIPELINE_KINDS], VkDescriptorSet *set) {
 	struct sbx_composer *composer = frame->composer;
 	const struct sbx_partition *partition = &composer->partition;
 	size_t parts_size = plan->n_dispatched * sizeof(struct sbx_packed_part);
 	size_t records_size = plan->n_layers * sizeof(struct sbx_record);
 	size_t extras_size = composer->n_extras * sizeof(struct sbx_ycbcr_record);
 	size_t layers_size = partition->n_layers * sizeof(partition->layers[0]);
-	size_t chunks_size = (tiles(n_groups, CHUNK_SHIFT) + 1) * sizeof(uint32_t);
+	size_t size = parts_size + records_size + extras_size + layers_size;
+	for (int kind = 0; kind < SBX_PIPELINE_KINDS; kind++) {
+		size += chunk_words(plan->dispatches[kind].n_groups) * sizeof(uint32_t);
+	}
 	struct sbx_framedata_slice slice;
-	int ret = sbx_framedata_allocate(&composer->data,
-		parts_size + records_size + extras_size + layers_size + chunks_size, &slice);
+	int ret = sbx_framedata_allocate(&composer->data, size, &slice);
 	if (ret < 0) {
 		return ret;
 	}
@@ -220,57 +320,98 @@ static int upload(struct sbx_frame *frame, const struct sbx_plan *plan, uint32_t
 		memcpy(extras, composer->extras, extras_size);
 	}
 	memcpy(layers, partition->layers, layers_size);
-	write_chunks(plan, composer->packed, n_groups, (uint32_t *)(void *)(layers + layers_size));
-	push->first_part = slice.offset / 16;
-	push->first_record = push->first_part + (uint32_t)(parts_size / 16);
-	push->first_layer = (slice.offset + (uint32_t)(parts_size + records_size + extras_size)) / 4;
-	push->first_chunk = push->first_layer + (uint32_t)(layers_size / 4);
-	push->n_groups = n_groups;
-	push->n_parts = plan->n_dispatched;
+	uint32_t first_part = slice.offset / 16;
+	uint32_t first_record = first_part + (uint32_t)(parts_size / 16);
+	uint32_t first_layer = (slice.offset + (uint32_t)(parts_size + records_size + extras_size)) / 4;
+	uint32_t *chunks = (uint32_t *)(void *)(layers + layers_size);
+	uint32_t first_chunk = first_layer + (uint32_t)(layers_size / 4);
+	for (int kind = 0; kind < SBX_PIPELINE_KINDS; kind++) {
+		uint32_t n_parts = plan->dispatches[kind].n_parts, n_groups = plan->dispatches[kind].n_groups;
+		if (n_parts == 0) {
+			continue;
+		}
+		write_chunks(&composer->packed[plan->dispatches[kind].first_part], n_parts, n_groups, chunks);
+		pushes[kind] = (struct sbx_push){
+			.first_part = first_part + plan->dispatches[kind].first_part,
+			.first_record = first_record,
+			.first_layer = first_layer,
+			.first_chunk = first_chunk,
+			.n_groups = n_groups,
+			.n_parts = n_parts,
+			.limit = frame->target->format->is_float ? INFINITY : 1,
+		};
+		chunks += chunk_words(n_groups);
+		first_chunk += chunk_words(n_groups);
+	}
 	*set = slice.set;
 	return 0;
 }
 
-static void dispatch(struct sbx_frame *frame, const struct sbx_plan *plan,
-		const struct sbx_push *push, VkDescriptorSet data) {
+static void bind_sets(struct sbx_frame *frame, VkDescriptorSet data) {
 	struct sbx_composer *composer = frame->composer;
-	const struct VolkDeviceTable *vk = &composer->device->vk;
-	VkCommandBuffer commands = sbx_batch_commands(frame->batch);
 	const VkDescriptorSet sets[] = {
 		composer->descriptors.textures, data,
 		composer->descriptors.targets[frame->target->store_slot],
 	};
+	composer->device->vk.vkCmdBindDescriptorSets(sbx_batch_commands(frame->batch),
+		VK_PIPELINE_BIND_POINT_COMPUTE, composer->pipelines.layout, 0,
+		sizeof(sets) / sizeof(sets[0]), sets, 0, NULL);
+}
+
+static void dispatch(struct sbx_frame *frame, enum sbx_pipeline_kind kind,
+		const struct sbx_push *push) {
+	struct sbx_composer *composer = frame->composer;
+	const struct VolkDeviceTable *vk = &composer->device->vk;
+	VkCommandBuffer commands = sbx_batch_commands(frame->batch);
 	uint32_t x = push->n_groups < MAX_GROUPS_X ? push->n_groups : MAX_GROUPS_X;
 	vk->vkCmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE,
-		composer->pipelines.handles[plan->ycbcr ? SBX_PIPELINE_YCBCR :
-			plan->full ? SBX_PIPELINE_FULL : SBX_PIPELINE_PLAIN]);
-	vk->vkCmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE,
-		composer->pipelines.layout, 0, sizeof(sets) / sizeof(sets[0]), sets, 0, NULL);
+		composer->pipelines.handles[kind]);
 	vk->vkCmdPushConstants(commands, composer->pipelines.layout, VK_SHADER_STAGE_COMPUTE_BIT, 0,
 		sizeof(*push), push);
 	vk->vkCmdDispatch(commands, x, (push->n_groups + x - 1) / x, 1);
 }
 
-static int record_dispatch(struct sbx_frame *frame, const struct sbx_plan *plan) {
-	struct sbx_push push = { .limit = frame->target->format->is_float ? INFINITY : 1 };
+/**
+ * One dispatch for each pipeline. Parts do not overlap, but Vulkan's synchronization validation goes by
+ * images: a barrier stands between them.
+ */
+static void record_dispatches(struct sbx_frame *frame, const struct sbx_plan *plan,
+		const struct sbx_push pushes[static SBX_PIPELINE_KINDS], VkDescriptorSet data) {
+	bool first = true;
+	bind_sets(frame, data);
+	for (int kind = 0; kind < SBX_PIPELINE_KINDS; kind++) {
+		if (plan->dispatches[kind].n_parts == 0) {
+			continue;
+		}
+		if (!first) {
+			sbx_batch_order(frame->batch);
+		}
+		dispatch(frame, (enum sbx_pipeline_kind)kind, &pushes[kind]);
+		first = false;
+	}
+}
+
+static int draw_parts(struct sbx_frame *frame, struct sbx_plan *plan) {
+	struct sbx_push pushes[SBX_PIPELINE_KINDS];
 	VkDescriptorSet data;
 	if (plan->n_dispatched == 0) {
 		return 0;
 	}
-	int64_t n_groups = pack_parts(frame, plan);
-	if (n_groups < 0) {
-		return (int)n_groups;
-	}
-	int ret = upload(frame, plan, (uint32_t)n_groups, &push, &data);
+	int ret = pack_parts(frame, plan);
 	if (ret == 0) {
-		dispatch(frame, plan, &push, data);
+		ret = upload(frame, plan, pushes, &data);
+	}
+	if (ret == 0) {
+		record_dispatches(frame, plan, pushes, data);
 	}
 	return ret;
 }
 
 static int record_plan(struct sbx_frame *frame, struct sbx_plan *plan) {
-	plan_parts(frame, plan);
-	int ret = use_visible_layers(frame, plan);
+	int ret = plan_parts(frame, plan);
+	if (ret == 0) {
+		ret = use_visible_layers(frame, plan);
+	}
 	if (ret < 0) {
 		return ret;
 	}
@@ -280,7 +421,7 @@ static int record_plan(struct sbx_frame *frame, struct sbx_plan *plan) {
 	}
 	ret = sbx_copy_record(frame, plan);
 	if (ret == 0) {
-		ret = record_dispatch(frame, plan);
+		ret = draw_parts(frame, plan);
 	}
 	sbx_count(SBX_COUNT_PARTS, (int64_t)frame->composer->partition.n_parts);
 	return ret;

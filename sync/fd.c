@@ -1,4 +1,7 @@
 #include <errno.h>
+#include <linux/kcmp.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include "sync/fd.h"
 #include "sync/kernel.h"
 
@@ -29,4 +32,9 @@ int sbx_fd_dup(int fd, int *copy) {
 	}
 	*copy = ret;
 	return 0;
+}
+
+bool sbx_fd_is_same(int a, int b) {
+	pid_t pid = getpid();
+	return syscall(SYS_kcmp, pid, pid, KCMP_FILE, a, b) == 0;
 }

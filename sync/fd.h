@@ -5,6 +5,8 @@
 #ifndef SBX_SYNC_FD_H
 #define SBX_SYNC_FD_H
 
+#include <stdbool.h>
+
 /** Takes *fd over: returns it and leaves -1 there. */
 int sbx_fd_steal(int *fd);
 
@@ -16,5 +18,12 @@ void sbx_fd_close(int *fd);
  * fence that has signalled the copy has signalled, too. 0 or -errno (-EMFILE, -EBADF), then *copy is -1.
  */
 int sbx_fd_dup(int fd, int *copy);
+
+/**
+ * Whether both are the same open file, as an fd and its duplicate are: then what belongs to the one (the
+ * handles of a DRM file) belongs to the other. False where the kernel has no kcmp (its DRM selects that
+ * since Linux 5.12).
+ */
+bool sbx_fd_is_same(int a, int b);
 
 #endif

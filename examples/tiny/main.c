@@ -31,16 +31,25 @@ struct program {
 static void usage(FILE *file) {
 	fputs("Usage: tiny [OPTIONS]\n"
 		"A small Wayland compositor. It runs on the machine's monitors, as a window of another\n"
-		"Wayland compositor, or without a monitor (WLR_BACKENDS=headless).\n"
+		"Wayland compositor, or without a monitor (--headless).\n"
 		"\n"
 		"  -s, --start COMMAND   start a command (sh -c) in it\n"
 		"  -r, --run COMMAND     the same, and end when it ends, with its exit status\n"
 		"      --renderer NAME   signalbox (default) or wlroots (what WLR_RENDERER says)\n"
 		"      --device DEVICE   which Vulkan device draws (also: SIGNALBOX_DEVICE)\n"
 		"      --validation      switch the Vulkan validation layers on\n"
-		"      --size WxH        size of outputs without fixed modes\n"
+		"      --headless LIST   virtual outputs, \"WxH[@HZ],...\", HZ exact (144 or 60000/1001)\n"
+		"      --mirror          all outputs show the same\n"
+		"      --schedule WHEN   render: off (at the frame event), auto (as late as is safe), or so\n"
+		"                        many microseconds before the vblank\n"
+		"      --no-scanout      compose every frame\n"
+		"      --policy NAME     when commits are latched: signalled (default), materialised,\n"
+		"                        deadline\n"
+		"      --size WxH[@HZ]   size of outputs without fixed modes; with HZ, of all outputs\n"
 		"      --exit-after MS   end after so many milliseconds\n"
 		"      --stats FILE      write what the frames cost to FILE at the end\n"
+		"      --presented FILE  write a line to FILE for each frame that a monitor shows: output,\n"
+		"                        vblanks counted, time in seconds (CLOCK_MONOTONIC)\n"
 		"  -d, --debug           log more\n"
 		"  -h, --help            this text\n"
 		"\n"
@@ -50,14 +59,41 @@ static void usage(FILE *file) {
 }
 
 static bool parse_size(const char *text, struct tiny_options *options) {
-	char rest;
-	return sscanf(text, "%dx%d%c", &options->width, &options->height, &rest) == 2 &&
-		options->width > 0 && options->height > 0;
+	char at = '@', rest;
+	double hz = 0;
+	int count = sscanf(text, "%dx%d%c%lf%c", &options->width, &options->height, &at, &hz, &rest);
+	options->refresh_mhz = (int)(hz * 1000 + 0.5);
+	return options->width > 0 && options->height > 0 &&
+		(count == 2 || (count == 4 && at == '@' && hz >= 1 && hz <= 1000));
+}
+
+static bool parse_policy(const char *name, struct tiny_options *options) {
+	static const char *const names[SBX_LATCH_POLICIES] = {
+		[SBX_LATCH_SIGNALLED] = "signalled",
+		[SBX_LATCH_MATERIALISED] = "materialised",
+		[SBX_LATCH_DEADLINE] = "deadline",
+	};
+	unsigned policy = 0;
+	while (policy < SBX_LATCH_POLICIES && strcmp(name, names[policy]) != 0) {
+		policy++;
+	}
+	options->policy = policy;
+	return policy < SBX_LATCH_POLICIES;
 }
 
 static bool parse_renderer(const char *name, struct tiny_options *options) {
 	options->wlroots_renderer = strcmp(name, "wlroots") == 0;
 	return options->wlroots_renderer || strcmp(name, "signalbox") == 0;
+}
+
+static bool parse_schedule(const char *text, struct sbx_output_options *output) {
+	if (strcmp(text, "off") == 0 || strcmp(text, "auto") == 0) {
+		output->schedule = text[0] == 'o' ? SBX_SCHEDULE_OFF : SBX_SCHEDULE_AUTO;
+		return true;
+	}
+	output->schedule = SBX_SCHEDULE_FIXED;
+	output->fixed_us = (uint32_t)strtoul(text, NULL, 10);
+	return output->fixed_us > 0;
 }
 
 static bool parse_option(struct program *program, int option, const char *value) {
@@ -76,8 +112,24 @@ static bool parse_option(struct program *program, int option, const char *value)
 	case 'V':
 		program->tiny.options.validation = true;
 		return true;
+	case 'H':
+		program->tiny.options.headless = value;
+		return true;
+	case 'W':
+		return parse_schedule(value, &program->tiny.options.output);
+	case 'M':
+		program->tiny.options.mirror = true;
+		return true;
+	case 'N':
+		program->tiny.options.output.no_scanout = true;
+		return true;
 	case 'S':
 		return parse_size(value, &program->tiny.options);
+	case 'P':
+		return parse_policy(value, &program->tiny.options);
+	case 'O':
+		program->tiny.options.presented_path = value;
+		return true;
 	case 'E':
 		program->exit_after_ms = atoi(value);
 		return program->exit_after_ms > 0;
@@ -99,7 +151,13 @@ static bool parse_options(struct program *program, int argc, char *argv[]) {
 		{ "renderer", required_argument, NULL, 'R' },
 		{ "device", required_argument, NULL, 'D' },
 		{ "validation", no_argument, NULL, 'V' },
+		{ "headless", required_argument, NULL, 'H' },
+		{ "schedule", required_argument, NULL, 'W' },
+		{ "mirror", no_argument, NULL, 'M' },
+		{ "no-scanout", no_argument, NULL, 'N' },
 		{ "size", required_argument, NULL, 'S' },
+		{ "policy", required_argument, NULL, 'P' },
+		{ "presented", required_argument, NULL, 'O' },
 		{ "exit-after", required_argument, NULL, 'E' },
 		{ "stats", required_argument, NULL, 'T' },
 		{ "debug", no_argument, NULL, 'd' },
@@ -191,10 +249,22 @@ static bool start_command(struct command *command) {
 	return true;
 }
 
+static bool open_presented(struct tiny *tiny) {
+	const char *path = tiny->options.presented_path;
+	tiny->presented = path != NULL ? fopen(path, "we") : NULL;
+	if (path != NULL && tiny->presented == NULL) {
+		wlr_log(WLR_ERROR, "cannot write %s: %s", path, strerror(errno));
+	}
+	if (tiny->presented != NULL) {
+		setvbuf(tiny->presented, NULL, _IOLBF, 0); /* for whoever reads along */
+	}
+	return path == NULL || tiny->presented != NULL;
+}
+
 static int run(struct program *program) {
 	struct tiny *tiny = &program->tiny;
 	struct command *command = &program->command;
-	if (!tiny_init(tiny) || !watch_signals(program)) {
+	if (!open_presented(tiny) || !tiny_init(tiny) || !watch_signals(program)) {
 		return 1;
 	}
 	setenv("WAYLAND_DISPLAY", tiny->socket, true);
@@ -204,7 +274,7 @@ static int run(struct program *program) {
 	wlr_log(WLR_INFO, "tiny is ready, WAYLAND_DISPLAY=%s", tiny->socket);
 	wl_display_run(tiny->display);
 
-	if (program->stats_path != NULL && !tiny_stats_write(&tiny->stats, program->stats_path)) {
+	if (program->stats_path != NULL && !tiny_stats_write(tiny, program->stats_path)) {
 		return 1;
 	}
 	if (!command->end_with_it || command->pid != 0) {
@@ -229,5 +299,8 @@ int main(int argc, char *argv[]) {
 		}
 	}
 	tiny_finish(&program.tiny);
+	if (program.tiny.presented != NULL && fclose(program.tiny.presented) != 0) {
+		status = 1;
+	}
 	return status;
 }

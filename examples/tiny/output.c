@@ -14,21 +14,38 @@
 static const float floor_color[4] = { 0.055f, 0.075f, 0.110f, 1 };
 
 /*
- * The scene does the work: it finds out what changed, collects the acquire points of the buffers
- * that are visible, lets the renderer draw, and gives the renderer's completion to the backend as
- * the fence that the monitor waits for. The thread that runs this waits for none of it.
+ * The scene does the work: it finds out what changed, collects the acquire points of the buffers that are
+ * visible and lets the renderer draw, or finds one client's buffer that can be shown as it is. The
+ * struct sbx_output gives the frame to the monitor with the fence that it waits for. The thread that runs
+ * this waits for none of it.
  */
 static void handle_frame(struct wl_listener *listener, void *data) {
 	struct tiny_output *output = wl_container_of(listener, output, frame);
 	struct tiny_stats *stats = &output->tiny->stats;
+	output->begun_ns = tiny_stats_now_ns();
 	if (wlr_scene_output_needs_frame(output->scene_output)) {
 		tiny_stats_frame_begin(stats);
-		tiny_stats_frame_end(stats, wlr_scene_output_commit(output->scene_output, NULL));
+		tiny_stats_frame_end(stats, sbx_scene_output_commit(output->sbx, output->scene_output, NULL));
 	}
 	/* Clients may go on even if their last frame could not be shown. */
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	wlr_scene_output_send_frame_done(output->scene_output, &now);
+}
+
+static void handle_present(struct wl_listener *listener, void *data) {
+	struct tiny_output *output = wl_container_of(listener, output, present);
+	const struct wlr_output_event_present *event = data;
+	uint64_t when_ns = (uint64_t)event->when.tv_sec * 1000000000 + (uint64_t)event->when.tv_nsec;
+	if (event->presented && output->tiny->presented != NULL) {
+		fprintf(output->tiny->presented, "%s %u %lld.%09ld\n", output->wlr->name, event->seq,
+			(long long)event->when.tv_sec, event->when.tv_nsec);
+	}
+	if (event->presented && output->begun_ns > 0 && when_ns > output->begun_ns) {
+		output->age_ns += when_ns - output->begun_ns;
+		output->shown++;
+		output->begun_ns = 0;
+	}
 }
 
 /* The window of a nested tiny was resized, for one. */
@@ -42,6 +59,7 @@ static void output_destroy(struct tiny_output *output) {
 	tiny_layers_close(output);
 	output->wlr->data = NULL;
 	tiny_unlisten(&output->frame);
+	tiny_unlisten(&output->present);
 	tiny_unlisten(&output->request_state);
 	tiny_unlisten(&output->destroy);
 	wl_list_remove(&output->link);
@@ -64,16 +82,30 @@ static void handle_destroy(struct wl_listener *listener, void *data) {
 	}
 }
 
+/* The monitor's own mode for --size WxH@HZ, NULL: it lists none. */
+static struct wlr_output_mode *find_mode(struct wlr_output *output, const struct tiny_options *options) {
+	struct wlr_output_mode *mode;
+	wl_list_for_each(mode, &output->modes, link) {
+		if (mode->width == options->width && mode->height == options->height &&
+				abs(mode->refresh - options->refresh_mhz) < 1000) {
+			return mode;
+		}
+	}
+	return NULL;
+}
+
 static bool switch_on(struct tiny_output *output) {
 	const struct tiny_options *options = &output->tiny->options;
 	struct wlr_output_state state;
 	wlr_output_state_init(&state);
 	wlr_output_state_set_enabled(&state, true);
-	struct wlr_output_mode *mode = wlr_output_preferred_mode(output->wlr);
+	struct wlr_output_mode *mode = options->refresh_mhz == 0 ?
+		wlr_output_preferred_mode(output->wlr) : find_mode(output->wlr, options);
 	if (mode != NULL) {
 		wlr_output_state_set_mode(&state, mode);
 	} else if (options->width > 0) {
-		wlr_output_state_set_custom_mode(&state, options->width, options->height, 0);
+		wlr_output_state_set_custom_mode(&state, options->width, options->height,
+			options->refresh_mhz);
 	}
 	bool on = wlr_output_commit_state(output->wlr, &state);
 	wlr_output_state_finish(&state);
@@ -82,7 +114,8 @@ static bool switch_on(struct tiny_output *output) {
 
 static bool enter_layout(struct tiny_output *output) {
 	struct tiny *tiny = output->tiny;
-	struct wlr_output_layout_output *place =
+	struct wlr_output_layout_output *place = tiny->options.mirror ?
+		wlr_output_layout_add(tiny->layout, output->wlr, 0, 0) :
 		wlr_output_layout_add_auto(tiny->layout, output->wlr);
 	output->scene_output = wlr_scene_output_create(tiny->scene, output->wlr);
 	if (place == NULL || output->scene_output == NULL) {
@@ -107,14 +140,16 @@ static void handle_new_output(struct wl_listener *listener, void *data) {
 	tiny_listen(&output->destroy, &wlr->events.destroy, handle_destroy);
 
 	output->floor = wlr_scene_rect_create(tiny->layers[TINY_LAYER_FLOOR], 0, 0, floor_color);
-	if (output->floor == NULL ||
+	output->sbx = sbx_output_create(wlr, &tiny->options.output);
+	if (output->floor == NULL || output->sbx == NULL ||
 			!wlr_output_init_render(wlr, tiny->allocator, tiny->renderer) ||
 			!switch_on(output) || !enter_layout(output)) {
 		wlr_log(WLR_ERROR, "output %s stays dark: it cannot be switched on", wlr->name);
 		output_destroy(output);
 		return;
 	}
-	tiny_listen(&output->frame, &wlr->events.frame, handle_frame);
+	tiny_listen(&output->frame, sbx_output_get_frame_signal(output->sbx), handle_frame);
+	tiny_listen(&output->present, &wlr->events.present, handle_present);
 	tiny_listen(&output->request_state, &wlr->events.request_state, handle_request_state);
 }
 

@@ -67,7 +67,9 @@ static void handle_renderer_lost(struct wl_listener *listener, void *data) {
 }
 
 static bool init_rendering(struct tiny *tiny) {
-	tiny->backend = wlr_backend_autocreate(tiny->loop, &tiny->session);
+	const char *headless = tiny->options.headless;
+	tiny->backend = headless != NULL ? tiny_headless_create(tiny->loop, headless) :
+		wlr_backend_autocreate(tiny->loop, &tiny->session);
 	if (tiny->backend == NULL) {
 		wlr_log(WLR_ERROR, "no backend: neither a seat with a monitor nor a Wayland session");
 		return false;
@@ -88,14 +90,15 @@ static bool init_rendering(struct tiny *tiny) {
 
 /*
  * Clients may attach points of drm_syncobj timelines to their commits. Ours: a commit is held until its
- * acquire point has signalled, and the renderer knows by itself until when a buffer is read. With
+ * acquire point has signalled (or as --policy says), and the renderer knows by itself until when a buffer is read. With
  * another renderer (--renderer) it is wlroots' own, where the scene gives the point to the renderer,
  * which waits for it on the GPU; then both the renderer and the outputs must know how.
  */
 static void offer_explicit_sync(struct tiny *tiny) {
 	int drm_fd = wlr_renderer_get_drm_fd(tiny->renderer);
 	if (!tiny->options.wlroots_renderer && drm_fd >= 0) {
-		sbx_syncobj_manager_create(tiny->display, 1, drm_fd, NULL);
+		tiny->syncobj = sbx_syncobj_manager_create(tiny->display, 1, drm_fd,
+			&(struct sbx_syncobj_options){ .policy = tiny->options.policy });
 	} else if (drm_fd >= 0 && tiny->renderer->features.timeline && tiny->backend->features.timeline) {
 		wlr_linux_drm_syncobj_manager_v1_create(tiny->display, 1, drm_fd);
 	} else {

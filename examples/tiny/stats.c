@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <wlr/types/wlr_output.h>
 #include <wlr/util/log.h>
 #include "tiny.h"
 
@@ -11,6 +12,10 @@ static uint64_t read_clock(clockid_t clock) {
 	struct timespec now;
 	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+uint64_t tiny_stats_now_ns(void) {
+	return read_clock(CLOCK_MONOTONIC);
 }
 
 static uint64_t count_ioctls(void) {
@@ -51,7 +56,41 @@ static void print(FILE *file, const char *name, uint64_t value) {
 	fprintf(file, "%s %" PRIu64 "\n", name, value);
 }
 
-bool tiny_stats_write(const struct tiny_stats *stats, const char *path) {
+static void print_latches(FILE *file, const struct sbx_syncobj_manager *manager) {
+	struct sbx_syncobj_stats stats;
+	sbx_syncobj_manager_get_stats(manager, &stats);
+	print(file, "latched_signalled", stats.latched[SBX_LATCH_SIGNALLED]);
+	print(file, "latched_materialised", stats.latched[SBX_LATCH_MATERIALISED]);
+	print(file, "latched_deadline", stats.latched[SBX_LATCH_DEADLINE]);
+	print(file, "predicted", stats.predicted);
+	print(file, "predictions_kept", stats.predictions_kept);
+	print(file, "predictions_broken", stats.predictions_broken);
+}
+
+static void print_output(FILE *file, const struct tiny_output *output) {
+	const char *name = output->wlr->name;
+	struct sbx_output_info info;
+	sbx_output_get_info(output->sbx, &info);
+	fprintf(file, "output.%s.way %s\n", name, sbx_fence_way_name(info.way));
+	fprintf(file, "output.%s.scanout %s\n", name, sbx_scanout_name(info.scanout));
+	const struct {
+		const char *name;
+		uint64_t value;
+	} counts[] = {
+		{ "frames", info.frames }, { "scanned_out", info.scanned_out }, { "waited", info.waited },
+		{ "dropped", info.dropped }, { "refused", info.refused }, { "late_flips", info.late_flips },
+		{ "age_us", output->shown > 0 ? output->age_ns / output->shown / 1000 : 0 },
+		{ "shown", output->shown }, { "missed_vblanks", info.missed_vblanks },
+		{ "delay_us", info.delay_us }, { "cpu_us", info.cpu_us }, { "gpu_us", info.gpu_us },
+		{ "refused_errno", (uint64_t)info.refused_errno }, { "on_screen", info.on_screen },
+	};
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		fprintf(file, "output.%s.%s %" PRIu64 "\n", name, counts[i].name, counts[i].value);
+	}
+}
+
+bool tiny_stats_write(const struct tiny *tiny, const char *path) {
+	const struct tiny_stats *stats = &tiny->stats;
 	FILE *file = fopen(path, "we");
 	if (file == NULL) {
 		wlr_log(WLR_ERROR, "cannot write %s: %s", path, strerror(errno));
@@ -69,8 +108,15 @@ bool tiny_stats_write(const struct tiny_stats *stats, const char *path) {
 			read_clock(CLOCK_PROCESS_CPUTIME_ID) - stats->first_process_ns);
 		print(file, "ioctls", count_ioctls() - stats->first_ioctls);
 	}
+	if (tiny->syncobj != NULL) {
+		print_latches(file, tiny->syncobj);
+	}
 	for (size_t i = 0; i < sbx_counter_get_count(); i++) {
 		fprintf(file, "counter.%s %" PRIu64 "\n", sbx_counter_get_name(i), sbx_counter_get(i));
+	}
+	const struct tiny_output *output;
+	wl_list_for_each(output, &tiny->outputs, link) {
+		print_output(file, output);
 	}
 	return fclose(file) == 0;
 }

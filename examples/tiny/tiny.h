@@ -1,8 +1,9 @@
 /**
  * tiny: a small but complete Wayland compositor on wlr_scene, drawn by signalbox.
  *
- * It shows what an integrator has to do: server.c creates the renderer and hands wlroots' explicit
- * sync to the clients; the other files are an ordinary compositor and know nothing of signalbox.
+ * It shows what an integrator has to do: server.c creates the renderer and offers explicit sync to the
+ * clients, output.c gives the frames to the screen; the other files are an ordinary compositor and know
+ * nothing of signalbox.
  *
  *	main.c       options, signals, the started command
  *	server.c     the parts of wlroots that make a compositor, and their end
@@ -12,13 +13,17 @@
  *	seat.c       which devices there are; clipboard, drag and drop
  *	keyboard.c   keyboards and key bindings
  *	pointer.c    the cursor, and what it drags
+ *	headless.c   virtual outputs in place of monitors
  *	stats.c      what frames cost
  */
 #ifndef TINY_H
 #define TINY_H
 
+#include <signalbox/output.h>
+#include <signalbox/syncobj.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <wayland-server-core.h>
 #include <wlr/util/box.h>
 
@@ -39,7 +44,13 @@ struct tiny_options {
 	bool wlroots_renderer; /* wlr_renderer_autocreate() in place of ours, to compare */
 	bool validation;       /* Vulkan validation layers */
 	const char *device;    /* see struct sbx_renderer_options */
+	bool mirror;           /* all outputs show the same */
 	int width, height;     /* of outputs that have no list of modes (nested, headless); 0: theirs */
+	int refresh_mhz;       /* of all outputs, with width and height; 0: theirs */
+	enum sbx_latch_policy policy;
+	const char *presented_path; /* a line for each frame that reached a monitor; NULL: none */
+	struct sbx_output_options output; /* when frames are rendered, and more */
+	const char *headless;  /* virtual outputs, see headless.c; NULL: what the machine has */
 };
 
 /** What frames cost, summed since the first. */
@@ -81,6 +92,8 @@ struct tiny {
 	struct wlr_renderer *renderer;
 	struct wlr_allocator *allocator;
 	struct wlr_compositor *compositor;
+	struct sbx_syncobj_manager *syncobj; /* NULL: no explicit sync, or wlroots' */
+	FILE *presented; /* may be NULL */
 	struct wl_listener renderer_lost;
 
 	struct wlr_scene *scene;
@@ -125,13 +138,17 @@ struct tiny {
 struct tiny_output {
 	struct tiny *tiny;
 	struct wlr_output *wlr;
+	struct sbx_output *sbx; /* takes the frames to the screen */
 	struct wlr_scene_output *scene_output;
 	struct wlr_scene_rect *floor;
 	struct wlr_box box;    /* in the layout; empty while the output is not there */
 	struct wlr_box usable; /* what bars leave of it */
 	struct wl_list link;
 	struct wl_list layer_surfaces; /* tiny_layer_surface.link */
+	/* From when rendering began to when the frame was shown, summed. */
+	uint64_t begun_ns, age_ns, shown;
 	struct wl_listener frame;
+	struct wl_listener present;
 	struct wl_listener request_state;
 	struct wl_listener destroy;
 };
@@ -238,15 +255,22 @@ void tiny_pointer_drop(struct tiny *tiny, const struct tiny_window *window);
 /** What is under the pointer may have changed though it did not move. */
 void tiny_pointer_refresh(struct tiny *tiny);
 
+/* headless.c */
+
+/** A backend with these outputs ("800x600@60,640x480@60000/1001"). NULL: cannot be had (logged). */
+struct wlr_backend *tiny_headless_create(struct wl_event_loop *loop, const char *outputs);
+
 /* stats.c */
 
+/** CLOCK_MONOTONIC. */
+uint64_t tiny_stats_now_ns(void);
 void tiny_stats_frame_begin(struct tiny_stats *stats);
 /** `drawn`: the frame was committed; one that was not is not counted. */
 void tiny_stats_frame_end(struct tiny_stats *stats, bool drawn);
 /**
- * Write them as lines "name value", the library's counters as "counter.NAME value". Returns false
- * and logs when the file cannot be written.
+ * Write them as lines "name value", the library's counters as "counter.NAME value", what it says of an
+ * output as "output.OUTPUT.NAME value". Returns false and logs when the file cannot be written.
  */
-bool tiny_stats_write(const struct tiny_stats *stats, const char *path);
+bool tiny_stats_write(const struct tiny *tiny, const char *path);
 
 #endif

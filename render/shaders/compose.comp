@@ -3,6 +3,7 @@
 //
 // render/record.c writes what is read here; the layouts are described in render/frame.h.
 #version 460
+#extension GL_EXT_control_flow_attributes : require
 #extension GL_EXT_nonuniform_qualifier : require
 #extension GL_EXT_samplerless_texture_functions : require
 #extension GL_GOOGLE_include_directive : require
@@ -14,9 +15,11 @@ layout(constant_id = 1) const bool FETCH_BILINEAR = false;
 
 // Some layers are YCbCr.
 layout(constant_id = 3) const bool YCBCR = false;
+// What all parts have in common: see enum sbx_pipeline_kind.
+layout(constant_id = 4) const bool SINGLE = false;
+layout(constant_id = 5) const bool STACK = false;
 
-// A workgroup draws a tile of 256 pixels: one pixel an invocation is best on GPUs. A CPU pays for each
-// eight invocations it begins, and for each record it reads: there an invocation draws sixteen.
+// A workgroup draws a tile of 256 pixels, each invocation some of them: pipeline.c says how many.
 layout(local_size_x_id = 2) in;
 const uint PIXELS = 256 / gl_WorkGroupSize.x;
 
@@ -116,20 +119,20 @@ ivec2 pixels[PIXELS];
 vec4 colors[PIXELS];
 
 void draw_rect(vec4 color) {
-	for (uint i = 0; i < PIXELS; i++) {
+	[[unroll]] for (uint i = 0; i < PIXELS; i++) {
 		colors[i] = over(color, colors[i]);
 	}
 }
 
 void draw_plain(uvec4 head, float alpha) {
-	for (uint i = 0; i < PIXELS; i++) {
+	[[unroll]] for (uint i = 0; i < PIXELS; i++) {
 		vec4 texel = texelFetch(textures[head.z], pixels[i] + ivec2(head.xy), 0);
 		colors[i] = over(texel * alpha, colors[i]);
 	}
 }
 
 void draw_turned(uvec4 head, uvec4 params, float alpha, vec4 map) {
-	for (uint i = 0; i < PIXELS; i++) {
+	[[unroll]] for (uint i = 0; i < PIXELS; i++) {
 		colors[i] = over(sample_turned(head, params, map, pixels[i]) * alpha, colors[i]);
 	}
 }
@@ -143,6 +146,83 @@ void draw_layer(uint record) {
 		draw_plain(head, uintBitsToFloat(params.z));
 	} else {
 		draw_turned(head, params, uintBitsToFloat(params.z), uintBitsToFloat(quads[record + 2]));
+	}
+}
+
+// A single layer over nothing.
+void draw_single(uint record) {
+	uvec4 head = quads[record];
+	uvec4 params = quads[record + 1];
+	if ((head.w & RECT) != 0) {
+		[[unroll]] for (uint i = 0; i < PIXELS; i++) {
+			colors[i] = uintBitsToFloat(params);
+		}
+	} else {
+		[[unroll]] for (uint i = 0; i < PIXELS; i++) {
+			colors[i] = texelFetch(textures[head.z], pixels[i] + ivec2(head.xy), 0) *
+				uintBitsToFloat(params.z);
+		}
+	}
+}
+
+uint listed_record(uint at) {
+	return push.first_record + words[push.first_layer + at] * RECORD_QUADS;
+}
+
+// Two layers: the texels of both are on their way before the first is blended. Reading more of them at
+// a time needs registers, and so leaves fewer workgroups that could run meanwhile.
+void draw_pair(uint first) {
+	uvec4 heads[2];
+	float alphas[2];
+	vec4 texels[2 * PIXELS];
+	[[unroll]] for (uint k = 0; k < 2; k++) {
+		uint record = listed_record(first + k);
+		heads[k] = quads[record];
+		alphas[k] = uintBitsToFloat(quads[record + 1].z);
+	}
+	[[unroll]] for (uint k = 0; k < 2; k++) {
+		[[unroll]] for (uint i = 0; i < PIXELS; i++) {
+			texels[k * PIXELS + i] = texelFetch(textures[heads[k].z],
+				pixels[i] + ivec2(heads[k].xy), 0);
+		}
+	}
+	[[unroll]] for (uint k = 0; k < 2; k++) {
+		[[unroll]] for (uint i = 0; i < PIXELS; i++) {
+			vec4 source = texels[k * PIXELS + i] * alphas[k];
+			// As over() on a target of integers; this cut costs no instruction.
+			colors[i] = clamp(source + colors[i] * (1 - source.a), 0, 1);
+		}
+	}
+}
+
+// Textures as they are, perhaps above a rectangle.
+void draw_stack(uint first, uint n_layers) {
+	if (n_layers == 1) {
+		draw_single(push.first_record + first * RECORD_QUADS);
+		return;
+	}
+	uint end = first + n_layers;
+	uint lowest = listed_record(first);
+	if ((quads[lowest].w & RECT) != 0) {
+		draw_rect(uintBitsToFloat(quads[lowest + 1]));
+		first++;
+	}
+	for (; first + 2 <= end; first += 2) {
+		draw_pair(first);
+	}
+	if (first < end) {
+		draw_layer(listed_record(first));
+	}
+}
+
+void draw_layers(uint first, uint n_layers) {
+	for (uint i = 0; i < n_layers; i++) {
+		// A single layer is named by the part itself: one read less that the next has to wait for.
+		uint layer = first;
+		if (n_layers > 1) {
+			layer = words[push.first_layer + first + i];
+		}
+		draw_layer(push.first_record + layer * RECORD_QUADS);
 	}
 }
 
@@ -160,7 +240,7 @@ void main() {
 	uint down = tile / across;
 	uvec2 corner = uvec2((tile - down * across) << shift, down << (8 - shift));
 	bool inside[PIXELS];
-	for (uint i = 0; i < PIXELS; i++) {
+	[[unroll]] for (uint i = 0; i < PIXELS; i++) {
 		uint index = gl_LocalInvocationIndex + i * gl_WorkGroupSize.x;
 		uvec2 at = corner + uvec2(index & ((1 << shift) - 1), index >> shift);
 		inside[i] = all(lessThan(at, size));
@@ -168,22 +248,23 @@ void main() {
 		pixels[i] = ivec2(origin + min(at, size - 1));
 		colors[i] = vec4(0);
 	}
-	if ((part.w >> 28 & 1) != 0) {
-		for (uint i = 0; i < PIXELS; i++) {
-			colors[i] = texelFetch(target_before, pixels[i], 0);
-		}
-	}
 	uint first = part.z & 0x3ffff;
 	uint n_layers = part.z >> 18;
-	for (uint i = 0; i < n_layers; i++) {
-		// A single layer is named by the part itself: one read less that the next has to wait for.
-		uint layer = first;
-		if (n_layers > 1) {
-			layer = words[push.first_layer + first + i];
+	if (SINGLE) {
+		draw_single(push.first_record + first * RECORD_QUADS);
+	} else {
+		if ((part.w >> 28 & 1) != 0) {
+			[[unroll]] for (uint i = 0; i < PIXELS; i++) {
+				colors[i] = texelFetch(target_before, pixels[i], 0);
+			}
 		}
-		draw_layer(push.first_record + layer * RECORD_QUADS);
+		if (STACK) {
+			draw_stack(first, n_layers);
+		} else {
+			draw_layers(first, n_layers);
+		}
 	}
-	for (uint i = 0; i < PIXELS; i++) {
+	[[unroll]] for (uint i = 0; i < PIXELS; i++) {
 		if (inside[i]) {
 			imageStore(target, pixels[i], colors[i]);
 		}

@@ -296,7 +296,8 @@ static struct wlr_renderer *create(struct wlr_backend *backend,
 }
 
 /*
- * Drivers and layers start threads (Khronos' validation layers do, with an open signal mask). A compositor
+ * Drivers and layers start threads, some with an open signal mask (seen with lavapipe, Mesa 26.1, and one
+ * more with the validation layers). A compositor
  * that takes its signals by wl_event_loop_add_signal() blocks them in its own thread, perhaps after this;
  * any other thread that does not would be given them, and the process would end by SIGTERM.
  */

@@ -1,9 +1,6 @@
 #include <errno.h>
-#include <linux/kcmp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 #include <wlr/render/drm_syncobj.h>
 #include "render/wlr/renderer.h"
 #include "render/wlr/timeline.h"
@@ -27,17 +24,11 @@ static const struct wlr_addon_interface addon_impl = {
 	.destroy = handle_addon_destroy,
 };
 
-/* Without kcmp (the kernel's DRM selects it since 5.12) every timeline gets a file of its own, which
- * costs more but is not wrong. */
-static bool same_description(int a, int b) {
-	pid_t pid = getpid();
-	return syscall(SYS_kcmp, pid, pid, KCMP_FILE, a, b) == 0;
-}
-
+/* Where this cannot be told, every timeline gets a file of its own: that costs more but is not wrong. */
 static struct sbx_drm_file *find_file(struct sbx_renderer *renderer, int drm_fd) {
 	struct sbx_drm_file *file;
 	wl_list_for_each(file, &renderer->drm_files, link) {
-		if (same_description(sbx_sync_get_drm_fd(file->sync), drm_fd)) {
+		if (sbx_fd_is_same(sbx_sync_get_drm_fd(file->sync), drm_fd)) {
 			return file;
 		}
 	}

@@ -1,5 +1,5 @@
 #!/bin/bash
-# dev: vm --outputs 640x480
+# dev: vm --outputs 640x440
 # dev: timeout 300
 # Debian's cage with `signalbox run`: one window after the other, each over the whole screen. cage never
 # offers explicit sync by itself.
@@ -7,6 +7,13 @@
 . "$(dirname "$0")/common.sh"
 # shellcheck source=tests/e2e/run.sh
 . "$(dirname "$0")/run.sh"
+
+# cage waits for its first client, and ends with that one's status.
+mkfifo "$work/end"
+end_cage() {
+	echo >"$work/end"
+	wait_compositor
+}
 
 play() { # NAME SYNC
 	start_shm
@@ -18,13 +25,13 @@ play() { # NAME SYNC
 	start_dmabuf explicit 1 --palette 1
 	keep "$1-explicit"
 	end_dmabuf "$client_pid" explicit "$2"
-	stop_compositor
+	end_cage
 }
 
-start_control cage -- sh -c "'$work/announce'; exec sleep 1000"
+start_control cage -- sh -c "'$work/announce'; exec cat '$work/end'"
 ! wayland-info | grep wp_linux_drm_syncobj_manager_v1 || fail "cage offers explicit sync by itself"
 play control implicit
-start_joined cage -d -- sh -c "'$work/announce'; exec sleep 1000"
+start_joined cage -d -- sh -c "'$work/announce'; exec cat '$work/end'"
 play joined ready
 for name in shm implicit explicit; do
 	other=shm

@@ -1,5 +1,5 @@
 #!/bin/bash
-# dev: vm --outputs 640x480
+# dev: vm --outputs 640x440
 # dev: timeout 300
 # Debian's sway with `signalbox run`: three windows at a time.
 # shellcheck source=tests/e2e/common.sh disable=SC2119

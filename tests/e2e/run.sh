@@ -6,6 +6,8 @@ signalbox=$SBX_BUILD/tools/signalbox
 picture_diff=$SBX_BUILD/tests/e2e/picture-diff
 compositor_pid=
 compositor_log=
+# Options for `signalbox run`.
+run_options=()
 
 # The window of a client of shared memory is filled with this.
 shm_color=305080
@@ -54,7 +56,7 @@ start_control() { # COMMAND...
 start_joined() { # COMMAND...
 	compositor_log=$work/joined.log
 	# Its own explicit sync is not what clients get: this renderer of wlroots' has none.
-	start_compositor env WLR_RENDERER=pixman "$signalbox" run -- "$@"
+	start_compositor env WLR_RENDERER=pixman "$signalbox" run "${run_options[@]}" -- "$@"
 	grep -qx "signalbox: $1 is joined: renderer, explicit sync" "$compositor_log" ||
 		fail_here "$1 was not joined"
 	grep -q 'render: .*DRM node .*, explicit sync: yes' "$compositor_log" ||
@@ -66,6 +68,10 @@ start_joined() { # COMMAND...
 
 stop_compositor() {
 	kill -TERM "$compositor_pid" || fail_here "the compositor is gone already"
+	wait_compositor
+}
+
+wait_compositor() {
 	wait "$compositor_pid" || fail_here "the compositor ended with status $?"
 	if grep -E 'Validation Error|VUID-|SYNC-HAZARD|signalbox bug|Sanitizer|runtime error' \
 		"$compositor_log" >&2; then

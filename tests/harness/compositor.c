@@ -173,7 +173,8 @@ static void create_dmabuf_global(struct test_compositor *compositor) {
 	wlr_linux_dmabuf_feedback_v1_finish(&feedback);
 }
 
-struct test_compositor *test_compositor_create(int drm_fd, const struct sbx_syncobj_options *options) {
+struct test_compositor *test_compositor_create_with(int drm_fd, const struct sbx_syncobj_options *options,
+		struct wlr_renderer *renderer) {
 	struct test_compositor *compositor = calloc(1, sizeof(*compositor));
 	struct wl_display *display = compositor->display = wl_display_create();
 	assert_non_null(display);
@@ -184,9 +185,10 @@ struct test_compositor *test_compositor_create(int drm_fd, const struct sbx_sync
 	wlr_drm_format_set_add(&compositor->formats, DRM_FORMAT_ARGB8888, DRM_FORMAT_MOD_LINEAR);
 	wlr_renderer_init(&compositor->renderer, &renderer_impl, WLR_BUFFER_CAP_DMABUF);
 
-	struct wlr_compositor *wlr_compositor = wlr_compositor_create(display, 6, &compositor->renderer);
+	compositor->wlr_compositor = wlr_compositor_create(display, 6,
+		renderer != NULL ? renderer : &compositor->renderer);
 	compositor->new_surface.notify = handle_new_surface;
-	wl_signal_add(&wlr_compositor->events.new_surface, &compositor->new_surface);
+	wl_signal_add(&compositor->wlr_compositor->events.new_surface, &compositor->new_surface);
 	wlr_subcompositor_create(display);
 	struct wlr_xdg_shell *shell = wlr_xdg_shell_create(display, 3);
 	compositor->new_toplevel.notify = handle_new_toplevel;
@@ -198,6 +200,10 @@ struct test_compositor *test_compositor_create(int drm_fd, const struct sbx_sync
 	return compositor;
 }
 
+struct test_compositor *test_compositor_create(int drm_fd, const struct sbx_syncobj_options *options) {
+	return test_compositor_create_with(drm_fd, options, NULL);
+}
+
 void test_compositor_destroy(struct test_compositor *compositor) {
 	wl_display_destroy_clients(compositor->display);
 	wl_list_remove(&compositor->new_surface.link);
@@ -206,6 +212,16 @@ void test_compositor_destroy(struct test_compositor *compositor) {
 	wlr_renderer_destroy(&compositor->renderer);
 	wlr_drm_format_set_finish(&compositor->formats);
 	free(compositor);
+}
+
+struct wlr_surface *test_compositor_surface(struct test_compositor *compositor, unsigned i) {
+	struct window *window;
+	wl_list_for_each(window, &compositor->windows, link) {
+		if (i-- == 0) {
+			return window->surface;
+		}
+	}
+	return NULL;
 }
 
 /* Returns whether anything was said. */

@@ -20,12 +20,14 @@
 #include <wlr/render/interface.h>
 
 struct wlr_buffer;
+struct wlr_compositor;
 struct wlr_surface;
 
 struct test_compositor {
 	struct wl_display *display;
 	struct wl_event_loop *loop;
 	struct sbx_syncobj_manager *manager;
+	struct wlr_compositor *wlr_compositor;
 	struct wlr_renderer renderer;
 	struct wlr_drm_format_set formats;
 	struct wl_list clients; // test_client.link
@@ -44,8 +46,14 @@ struct test_compositor {
 
 /** drm_fd is lent. The test fails if it cannot be made. */
 struct test_compositor *test_compositor_create(int drm_fd, const struct sbx_syncobj_options *options);
+/** The same with a renderer (lent, NULL: its own) that makes the surfaces' textures. */
+struct test_compositor *test_compositor_create_with(int drm_fd, const struct sbx_syncobj_options *options,
+	struct wlr_renderer *renderer);
 /** Clients first. */
 void test_compositor_destroy(struct test_compositor *compositor);
+
+/** The surface number i of the compositor's, the newest first; NULL: there are not that many. */
+struct wlr_surface *test_compositor_surface(struct test_compositor *compositor, unsigned i);
 
 /** Let everybody talk until nobody has anything to say. */
 void test_pump(struct test_compositor *compositor);

@@ -72,6 +72,12 @@ void kernel_fake_fence_signal(int fence, int error);
 /** Registered eventfds that have not fired. */
 unsigned kernel_fake_drm_registrations(void);
 
+/** A number of the syncobj behind a handle, the same for all its handles; 0: there is none. */
+uint32_t kernel_fake_drm_syncobj(uint32_t handle);
+
+/** Handles that were made and not destroyed. */
+unsigned kernel_fake_drm_handles(void);
+
 /** fds of its fences and syncobjs. Those of registrations count like anything else. */
 unsigned kernel_fake_drm_fds(void);
 

@@ -491,6 +491,7 @@ static int handle_ioctl(int fd, unsigned long request, void *arg) {
 	case DRM_IOCTL_SYNCOBJ_TIMELINE_SIGNAL:
 		return do_signal(arg);
 	case DRM_IOCTL_SYNCOBJ_RESET:
+	case DRM_IOCTL_SYNCOBJ_SIGNAL: // of value 0, which counts as signalled where there is nothing
 		return do_reset(arg);
 	case DRM_IOCTL_SYNCOBJ_EVENTFD:
 		return do_eventfd(arg);
@@ -558,6 +559,19 @@ void kernel_fake_fence_signal(int id, int error) {
 
 unsigned kernel_fake_drm_registrations(void) {
 	return registered;
+}
+
+uint32_t kernel_fake_drm_syncobj(uint32_t handle) {
+	const struct syncobj *syncobj = find(handle);
+	return syncobj != NULL ? (uint32_t)(syncobj - syncobjs) + 1 : 0;
+}
+
+unsigned kernel_fake_drm_handles(void) {
+	unsigned count = 0;
+	for (int i = 0; i < MAX_SYNCOBJS; i++) {
+		count += handles[i] != NULL;
+	}
+	return count;
 }
 
 unsigned kernel_fake_drm_fds(void) {

@@ -7,8 +7,13 @@ static struct VolkDeviceTable real;
 static unsigned countdown = UINT_MAX;
 static VkResult failure;
 static const char *failed;
+static bool (*chooser)(const char *name, VkResult *result);
 
 static bool fails(const char *name) {
+	if (chooser != NULL && chooser(name, &failure)) {
+		failed = name;
+		return true;
+	}
 	if (countdown == UINT_MAX || countdown-- > 0) {
 		return false;
 	}
@@ -84,7 +89,12 @@ void vulkan_fault_install(struct sbx_device *device) {
 	vulkan_fault_stop();
 }
 
+void vulkan_fault_choose(bool (*choose)(const char *name, VkResult *result)) {
+	chooser = choose;
+}
+
 void vulkan_fault_remove(void) {
+	chooser = NULL;
 	vulkan_fault_stop();
 	target->vk = real;
 	target = NULL;

@@ -16,6 +16,11 @@ void vulkan_fault_remove(void);
 void vulkan_fault_fail(unsigned n, VkResult result);
 /** Whether that has happened; "vkFoo" in *name. */
 bool vulkan_fault_happened(const char **name);
+/**
+ * Ask choose(), before each call, whether it fails, and how. It may do anything else before the call is
+ * made. Until vulkan_fault_remove().
+ */
+void vulkan_fault_choose(bool (*choose)(const char *name, VkResult *result));
 /** Let no call fail until vulkan_fault_resume(), which takes what this returned. */
 unsigned vulkan_fault_pause(void);
 void vulkan_fault_resume(unsigned left);

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# What `./dev test` does: three builds; the host's tests in two of them; then one boot
+# What `./dev test` does: four builds; the host's tests in two of them; a minute of the
+# fuzzer; then one boot
 # of the lab VM for all that needs a display, and further boots only for e2e tests that
 # ask for other hardware. Sourced by dev.
 #
@@ -76,6 +77,23 @@ test_builds() {
 	return "$ok"
 }
 
+# A minute of the fuzzer: one test, if it is asked for.
+test_fuzz() {
+	local seconds=60 log=$root/out/test/fuzz.log
+	case " ${only[*]-} " in
+	'  ' | *fuzz*) ;;
+	*) return 0 ;;
+	esac
+	expected+=(fuzz)
+	if build_fuzz && fuzz_for $seconds >"$log" 2>&1 </dev/null; then
+		echo "ok     fuzz ($seconds s)"
+		printf '1 0 0 fuzz\nend fuzz\n' >>"$results"
+	else
+		echo "not ok fuzz (log: $log)"
+		printf '0 1 0 fuzz\nend fuzz\n' >>"$results"
+	fi
+}
+
 # Prints the last line and says with its status whether all is well: a group that did not
 # reach its end counts as one failure, and so does a run in which nothing ran.
 summary() {
@@ -107,6 +125,7 @@ run_all_tests() { # [NAME]...
 		return 1
 	fi
 	test_here build:project build:host build-asan:host
+	test_fuzz
 	mapfile -t groups < <(e2e_groups '')
 	test_in_lab -- build:lab build-asan:lab-asan "${groups[@]}"
 	while read -r options; do

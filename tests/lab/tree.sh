@@ -320,7 +320,7 @@ remove_all_trees() {
 	exec 7>"$cache/lock"
 	flock -n 7 || die "another ./dev is making the tree"
 	for dir in "$cache"/tree-*; do
-		[[ "${dir##*/}" =~ ^tree-[0-9a-f]{12}(\.part)?$ ]] || continue
+		[[ "${dir##*/}" =~ ^tree-([0-9a-f]{12}|peers)(\.part)?$ ]] || continue
 		say "removing $dir"
 		remove_tree "$dir"
 		rm -f "$dir.used"

@@ -226,6 +226,35 @@ static void test_no_status(void **state) {
 	expect(fixture, SBX_GATE_SIGNALLED, 1);
 }
 
+/* When it was over: the fence says it, however late we look. Without a fence, when we heard of it. */
+static void test_time(void **state) {
+	struct fixture *fixture = *state;
+	struct pending pending;
+	pend(fixture, 1, &pending);
+	open_gate(fixture, 1);
+	assert_int_equal(fixture->gate.over_ns, 0);
+	int64_t before_ns = sbx_kernel_now_ns();
+	finish(fixture, &pending);
+	int64_t after_ns = sbx_kernel_now_ns();
+	expect(fixture, SBX_GATE_SIGNALLED, 1);
+	assert_true(fixture->gate.over_ns >= before_ns);
+	// Only real fences know.
+	assert_true(fixture->lab->vgem_fd < 0 || fixture->gate.over_ns <= after_ns);
+	sbx_gate_withdraw(&fixture->gate);
+	fixture->notified = 0;
+	open_gate(fixture, 2);
+	before_ns = sbx_kernel_now_ns();
+	signal_value(fixture, 2);
+	expect(fixture, SBX_GATE_SIGNALLED, -1);
+	assert_true(fixture->gate.over_ns >= before_ns);
+	sbx_gate_withdraw(&fixture->gate);
+	fixture->notified = 0;
+	// Over before it was asked for: nobody knows since when.
+	open_gate(fixture, 2);
+	assert_int_equal(fixture->gate.state, SBX_GATE_SIGNALLED);
+	assert_int_equal(fixture->gate.over_ns, 0);
+}
+
 #define FAKE(name, function) { name, function, setup_fake, teardown, NULL }
 #define LAB(name, function) { name, function, setup_lab, teardown, NULL }
 #define CASES(KIND) \
@@ -234,7 +263,8 @@ static void test_no_status(void **state) {
 	KIND("gate: the whole way", test_whole_way), \
 	KIND("gate: withdrawn", test_withdrawn), \
 	KIND("gate: each call fails", test_each_call_fails), \
-	KIND("gate: no status", test_no_status)
+	KIND("gate: no status", test_no_status), \
+	KIND("gate: when it was over", test_time)
 
 int main(int argc, char *argv[]) {
 	const struct CMUnitTest host[] = {

@@ -106,6 +106,20 @@ static void test_same_buffer(void **state) {
 	close_and_check(lab, &window);
 }
 
+/* A release point of 0 is the whole syncobj: whoever asks for it gets it, and harms nobody (D15). */
+static void test_value_zero(void **state) {
+	struct protocol_lab *lab = *state;
+	struct test_window window;
+	open_showing(lab, &window);
+	test_signal(window.client, &window.acquire, 2);
+	test_show(&window, 2, 2, 0);
+	assert_int_equal(test_window_content(&window), 2);
+	show(&window, 3);
+	await_release(&window, 0, SBX_POINT_SIGNALLED);
+	assert_int_equal(protocol_lab_stats(lab).loans, 1);
+	close_and_check(lab, &window);
+}
+
 /*
  * The client draws into a buffer again only when it has its release point, and signals the acquire point
  * of its next commit only then: a held commit's own lock must not keep the release point back.
@@ -339,6 +353,29 @@ static void test_acquire_fence(void **state) {
 	close_and_check(lab, &window);
 }
 
+/* A snapshot of content that is replaced before its fence signals. */
+static void test_acquire_fence_of_replaced(void **state) {
+	struct protocol_lab *lab = *state;
+	struct test_window window;
+	struct test_fence fence;
+	int fd = -1;
+	open_showing(lab, &window);
+	sbx_syncobj_manager_set_policy(lab->compositor->manager, SBX_LATCH_MATERIALISED);
+	test_fence_pend(lab, &window, 2, &fence);
+	test_show(&window, 2, 2, 2);
+	struct wlr_buffer *snapshot = wlr_buffer_lock(content(&window));
+	test_attach(&window, NULL, 0, 0);
+	test_commit(&window);
+	assert_int_equal(test_window_content(&window), 0);
+	assert_int_equal(sbx_buffer_get_acquire_fence(snapshot, &fd), 0);
+	assert_true(fd >= 0);
+	test_fence_signal(lab, &fence, 0);
+	assert_int_equal(sbx_buffer_get_acquire_fence(snapshot, &fd), 0);
+	assert_int_equal(fd, -1);
+	wlr_buffer_unlock(snapshot);
+	close_and_check(lab, &window);
+}
+
 static void test_failed_acquire_fence(void **state) {
 	struct protocol_lab *lab = *state;
 	struct test_window window;
@@ -478,6 +515,7 @@ static void test_at_rest(void **state) {
 	KIND("loan: nothing attached", test_nothing_attached), \
 	KIND("loan: a commit without a buffer changes nothing", test_state_only), \
 	KIND("loan: the same buffer again", test_same_buffer), \
+	KIND("loan: a release point of 0", test_value_zero), \
 	KIND("loan: the same buffer again, committed early", test_committed_early), \
 	KIND("loan: one buffer on two surfaces", test_two_surfaces), \
 	KIND("loan: somebody holds the buffer", test_holder), \
@@ -488,6 +526,7 @@ static void test_at_rest(void **state) {
 	KIND("loan: a reader without a fence", test_open_reader), \
 	KIND("loan: a reader after the replacement", test_late_reader), \
 	KIND("loan: what to wait for", test_acquire_fence), \
+	KIND("loan: what a snapshot waits for", test_acquire_fence_of_replaced), \
 	KIND("loan: import fails for a while", test_import_fails), \
 	KIND("loan: merge fails for a while", test_merge_fails), \
 	KIND("loan: merge always fails", test_import_always_fails), \

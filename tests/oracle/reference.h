@@ -16,6 +16,8 @@ struct oracle_pixel {
 	float low[4], high[4];
 	/** A copy of one texel of the target's own format, or what the target had: no rounding at all. */
 	bool exact;
+	/** What may be lost because places in a texture are floats. */
+	float loss;
 };
 
 /** Mistakes that a reference can be told to make: the comparison must notice each. */

@@ -23,6 +23,7 @@ BELOW = {
 	'tools': set(),
 	'examples': set(),
 	'bench': set(),
+	'bench/gpu': {'render', 'sync', 'trace'},
 }
 LIBRARY = {'trace', 'sync', 'render', 'loan', 'render/wlr', 'protocol', 'backend'}
 FACING_WLROOTS = {'loan', 'render/wlr', 'protocol', 'backend'}
@@ -118,6 +119,7 @@ GOOD = [
 	('sync/fd.h', '#include <linux/sync_file.h>\n'),
 	('sync/waiter.c', '#include <wayland-server-core.h>\n'),
 	('examples/a/a.c', '#include "b.h"\n#include <signalbox/renderer.h>\n#include <wlr/x.h>\n'),
+	('bench/gpu/a.c', '#include "render/compose.h"\n'),
 	('examples/a/b.h', '// DRM_IOCTL_SYNCOBJ_QUERY in a comment\n'),
 ]
 BAD = [
@@ -133,6 +135,8 @@ BAD = [
 	('protocol/a.c', '#include "render/wlr/pass.h"\n'),
 	('protocol/b.c', '#\tinclude <linux/sync_file.h>\n'),
 	('protocol/surface.h', '#include <xf86drmMode.h>\n'),
+	('bench/a.c', '#include "render/compose.h"\n'),
+	('bench/gpu/a.c', '#include "render/wlr/pass.h"\n'),
 	('examples/c.c', '#include "sync/fd.h"\n'),
 	('include/signalbox/a.h', '#include <wlr/types/wlr_output.h>\n'),
 ]

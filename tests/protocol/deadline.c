@@ -8,6 +8,7 @@
 #include "loan/forecast.h"
 #include "loan/pace.h"
 #include "loan/trust.h"
+#include "protocol/manager.h"
 #include "sync/kernel.h"
 #include "trace/counter.h"
 
@@ -70,12 +71,32 @@ static int teach_client(struct protocol_lab *lab, struct test_window *window, in
 	return value;
 }
 
+struct wanted {
+	struct test_window *window;
+	int width;
+};
+
+static bool shows_width(void *data) {
+	const struct wanted *wanted = data;
+	return test_window_content(wanted->window) == wanted->width;
+}
+
 struct story {
 	struct test_output output;
 	struct test_window window;
 	/** For the next commit. */
 	int value;
 };
+
+static bool has_no_timer(void *data) {
+	return sbx_pace_get(data)->timer_ns == 0;
+}
+
+/* A vblank, and what was wanted of the time before it is over. */
+static void start_over(struct protocol_lab *lab, struct test_output *output) {
+	next_vblank(output);
+	assert_true(test_pump_until(lab->compositor, has_no_timer, &output->base));
+}
 
 /* A client that is known, on an output that is known; and a vblank. */
 static void begin(struct protocol_lab *lab, struct story *story, enum sbx_latch_policy policy) {
@@ -87,7 +108,8 @@ static void begin(struct protocol_lab *lab, struct story *story, enum sbx_latch_
 	test_show(&story->window, 1, 1, 1);
 	put_on(&story->window, &story->output);
 	story->value = teach_client(lab, &story->window, CLIENT_MS, SBX_FORECAST_ENOUGH);
-	next_vblank(&story->output);
+	vblank_ns = kernel_fake.now_ns;
+	start_over(lab, &story->output);
 }
 
 static void end(struct protocol_lab *lab, struct story *story) {
@@ -193,11 +215,18 @@ static void test_idle_output(void **state) {
 	int value = commit_pending(lab, &story, &fence);
 	struct sbx_pace *pace = sbx_pace_get(&story.output.base);
 	assert_int_equal(pace->timer_ns, vblank_ns + (PERIOD_MS - WORK_MS - 1 - 2) * MS_NS);
-	test_pump_for(lab->compositor, 100);
+	test_pump_for(lab->compositor, 30);
+	assert_int_equal(test_window_content(&story.window), value - 1);
+	signal_at_us(lab, &fence, 6000);
 	assert_int_equal(test_window_content(&story.window), value);
+	// The next is expected at 10.5, after the moment and before our GPU needs it.
+	value = commit_pending(lab, &story, &fence);
+	set_time_us(10000);
+	struct wanted wanted = { &story.window, value };
+	assert_true(test_pump_until(lab->compositor, shows_width, &wanted));
 	expect_bets(lab, 1, 0, 0);
 	assert_int_equal(pace->timer_ns, 0);
-	signal_at_us(lab, &fence, 6000);
+	signal_at_us(lab, &fence, 10400);
 	expect_bets(lab, 1, 1, 0);
 	end(lab, &story);
 }
@@ -735,8 +764,8 @@ static int open_child(struct protocol_lab *lab, struct story *story, struct test
 		assert_int_equal(test_window_content(child), value);
 	}
 	put_on(child, &story->output);
-	vblank_ns += 2 * PERIOD_MS * MS_NS;
-	next_vblank(&story->output);
+	vblank_ns = kernel_fake.now_ns;
+	start_over(lab, &story->output);
 	return value;
 }
 
@@ -825,6 +854,52 @@ static void test_many_edges(void **state) {
 	assert_int_equal(protocol_lab_stats(lab).held_commits, 0);
 	test_window_close(&child);
 	end(lab, &story);
+}
+
+/* Failures */
+
+static bool has_no_bet(void *data) {
+	const struct sbx_syncobj_manager *manager = data;
+	return wl_list_empty(&manager->deadline.bets);
+}
+
+/* Returns whether the failure asked for has happened. */
+static bool tell_story(struct protocol_lab *lab, unsigned fail_at, int error) {
+	struct story story;
+	struct test_fence fence;
+	struct sbx_syncobj_stats before = protocol_lab_stats(lab);
+	kernel_fake.takes_deadlines = true;
+	begin(lab, &story, SBX_LATCH_DEADLINE);
+	kernel_fake_fail(fail_at, error);
+	int value = commit_pending(lab, &story, &fence);
+	test_output_frame(&story.output);
+	// Whatever failed, it may be shown early or not, as it would have been in time.
+	int shown = test_window_content(&story.window);
+	assert_true(shown == value || shown == value - 1);
+	signal_at_us(lab, &fence, 4000);
+	struct wanted wanted = { &story.window, value };
+	assert_true(test_pump_until(lab->compositor, shows_width, &wanted));
+	// How long it took may have to be asked for again.
+	assert_true(test_pump_until(lab->compositor, has_no_bet, lab->compositor->manager));
+	bool failed = kernel_fake_failed();
+	end(lab, &story);
+	struct sbx_syncobj_stats stats = protocol_lab_stats(lab);
+	assert_int_equal(stats.predictions_broken, 0);
+	assert_true(stats.predicted - before.predicted <= 1);
+	assert_true(shown == value - 1 || stats.predictions_kept - before.predictions_kept == 1);
+	return failed;
+}
+
+static void test_sweep(void **state) {
+	struct protocol_lab *lab = *state;
+	static const int errors[] = { -ENOMEM, -EMFILE, -EIO };
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		unsigned n = 0;
+		while (tell_story(lab, n, errors[i])) {
+			n++;
+		}
+		assert_true(n > 5);
+	}
 }
 
 /* Hints */
@@ -942,6 +1017,7 @@ int main(int argc, char *argv[]) {
 		PROTOCOL_FAKE("deadline: children together", test_children_together),
 		PROTOCOL_FAKE("deadline: a child that is too late", test_child_too_late),
 		PROTOCOL_FAKE("deadline: many that wait for many", test_many_edges),
+		PROTOCOL_FAKE("deadline: every call fails once", test_sweep),
 		PROTOCOL_FAKE("deadline: hints", test_hints),
 		PROTOCOL_FAKE("deadline: no hints", test_no_hints),
 	};

@@ -495,6 +495,52 @@ static void test_counters(void **state) {
 	end_stage(&stage);
 }
 
+/** An opaque rectangle everywhere and a translucent texture above some of it. */
+static void draw_patch(struct stage *stage, struct sbx_image *patch) {
+	struct sbx_frame *frame = begin(stage);
+	uint64_t value = 0;
+	sbx_frame_add_rect(frame, &(struct sbx_rect_op){
+		.box = { 0, 0, stage->width, stage->height }, .color = { 1, 0, 0, 1 },
+	});
+	struct sbx_texture_op op = whole(patch, (pixman_box32_t){ 8, 8, 24, 24 });
+	sbx_frame_add_texture(frame, &op);
+	assert_int_equal(sbx_frame_submit(frame, NULL, &value), 0);
+	assert_int_equal(sbx_device_wait(stage->device, value, 10000000000ull), 0);
+	struct oracle_image *picture = draw_read(stage->target);
+	assert_non_null(picture);
+	for (int i = 0; i < stage->width * stage->height; i += 3) {
+		int x = i % stage->width, y = i / stage->width;
+		bool inside = x >= 8 && x < 24 && y >= 8 && y < 24;
+		assert_int_equal(pixel(picture, x, y), inside ? 0xff7f8000 : 0xffff0000);
+	}
+	oracle_image_destroy(picture);
+}
+
+/** Workgroups are counted anew in each dispatch. */
+static bool last_part_begins_dispatch(const struct stage *stage) {
+	size_t n_parts = stage->composer->partition.n_parts;
+	assert_true(n_parts > 1);
+	return (stage->composer->packed[n_parts - 1].groups & 0xffffff) == 0;
+}
+
+/** As GPUs do: where much shows a single layer, that gets a dispatch of its own; where little, not. */
+static void test_dispatches(void **state) {
+	static const int widths[] = { 64, 2200 };
+	struct sbx_device *device = *state;
+	bool software = device->caps.software;
+	device->caps.software = false;
+	for (int i = 0; i < 2; i++) {
+		struct stage stage = begin_stage(device, widths[i], i == 0 ? 64 : 1000);
+		struct sbx_image *patch = make_image(device, DRM_FORMAT_ARGB8888, 16, 16, half_green,
+			false);
+		draw_patch(&stage, patch);
+		assert_int_equal(last_part_begins_dispatch(&stage), i == 1);
+		sbx_image_destroy(patch);
+		end_stage(&stage);
+	}
+	device->caps.software = software;
+}
+
 /** Frame after frame nothing new is allocated for what the shader reads. */
 static void test_steady_state(void **state) {
 	struct stage stage = begin_stage(*state, 64, 64);
@@ -604,6 +650,7 @@ int main(void) {
 		VULKAN_TEST(test_slots),
 		VULKAN_TEST(test_two_composers),
 		VULKAN_TEST(test_counters),
+		VULKAN_TEST(test_dispatches),
 		VULKAN_TEST(test_steady_state),
 		VULKAN_TEST(test_faults),
 		VULKAN_TEST(test_lost),

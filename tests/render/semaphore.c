@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include "harness/peer.h"
 #include "harness/vgem.h"
 #include "harness/vulkan.h"
 #include "harness/vulkan_fault.h"
@@ -557,99 +558,25 @@ static void test_opaque_export_twice(void **state) {
 	sbx_semaphore_destroy(from);
 }
 
-/* Two processes: this program again, with "peer" as its argument and a socket as its fd 3. */
+/* Two processes: this program again, with "peer" as its argument. */
 
-#define PEER_SOCKET 3
-
-static void send_fd(int socket, int fd) {
-	char byte = 'f', control[CMSG_SPACE(sizeof(int))] = {0};
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr message = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(header), &fd, sizeof(int));
-	assert_int_equal(sendmsg(socket, &message, MSG_NOSIGNAL), 1);
-}
-
-static int receive_fd(int socket) {
-	char byte, control[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr message = {
-		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
-		.msg_controllen = sizeof(control),
-	};
-	if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) != 1) {
-		return -1;
-	}
-	int fd = -1;
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-	if (header != NULL && header->cmsg_type == SCM_RIGHTS) {
-		memcpy(&fd, CMSG_DATA(header), sizeof(int));
-	}
-	return fd;
-}
-
-/* A byte each way keeps the two in step; a peer that died or hangs is noticed. */
-static void tell(int socket) {
-	assert_int_equal(send(socket, "x", 1, MSG_NOSIGNAL), 1);
-}
-
-static void await(int socket) {
-	struct pollfd poll_fd = { .fd = socket, .events = POLLIN };
-	char byte;
-	assert_int_equal(poll(&poll_fd, 1, 30000), 1);
-	assert_int_equal(read(socket, &byte, 1), 1);
-}
-
-struct peer {
-	pid_t pid;
-	int socket;
-};
-
-static void peer_start(struct peer *peer, const char *role) {
-	int sockets[2];
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
-	peer->pid = fork();
-	assert_true(peer->pid >= 0);
-	if (peer->pid == 0) {
-		if (sockets[1] == PEER_SOCKET) {
-			fcntl(PEER_SOCKET, F_SETFD, 0);
-		} else {
-			dup2(sockets[1], PEER_SOCKET);
-		}
-		execl("/proc/self/exe", "render-semaphore", "peer", role, NULL);
-		_exit(127);
-	}
-	close(sockets[1]);
-	peer->socket = sockets[0];
-}
-
-static void peer_finish(struct peer *peer) {
-	int status = 0;
-	assert_int_equal(waitpid(peer->pid, &status, 0), peer->pid);
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
-	close(peer->socket);
+static void start(struct peer *peer, const char *role) {
+	peer_start(peer, (const char *const[]){ "render-semaphore", "peer", role, NULL });
 }
 
 static void peer_binary(struct sbx_device *device, enum sbx_semaphore_permanence permanence) {
 	struct sbx_semaphore *semaphore = binary(device, 0);
-	expect_import(semaphore, SBX_SEMAPHORE_OPAQUE_FD, permanence, receive_fd(PEER_SOCKET), 0);
-	tell(PEER_SOCKET);
+	expect_import(semaphore, SBX_SEMAPHORE_OPAQUE_FD, permanence, peer_receive_fd(PEER_SOCKET), 0);
+	peer_tell(PEER_SOCKET);
 	// the other side has submitted the signal
-	await(PEER_SOCKET);
+	peer_await(PEER_SOCKET);
 	expect_done(device, submit(device, (struct submission){ .wait = semaphore }));
 	if (permanence == SBX_SEMAPHORE_PERMANENT) {
 		expect_done(device, submit(device, (struct submission){ .signal = semaphore }));
 	} else {
 		assert_false(semaphore->shared);
 	}
-	tell(PEER_SOCKET);
+	peer_tell(PEER_SOCKET);
 	sbx_semaphore_destroy(semaphore);
 }
 
@@ -657,7 +584,7 @@ static void peer_timeline(struct sbx_device *device) {
 	struct sbx_semaphore *timeline = create(device, SBX_SEMAPHORE_TIMELINE, 0, 0);
 	uint64_t value = 0;
 	expect_import(timeline, SBX_SEMAPHORE_OPAQUE_FD, SBX_SEMAPHORE_PERMANENT,
-		receive_fd(PEER_SOCKET), 0);
+		peer_receive_fd(PEER_SOCKET), 0);
 	assert_int_equal(sbx_semaphore_get_value(timeline, &value), 0);
 	assert_int_equal(value, 40);
 	// our GPU waits for the other side's, and answers
@@ -665,7 +592,7 @@ static void peer_timeline(struct sbx_device *device) {
 		.wait = timeline, .wait_value = 41, .signal = timeline, .signal_value = 42,
 	});
 	expect_pending(device, sent);
-	tell(PEER_SOCKET);
+	peer_tell(PEER_SOCKET);
 	expect_done(device, sent);
 	assert_int_equal(sbx_semaphore_wait(timeline, 43, 20 * SECOND), 0);
 	assert_int_equal(sbx_semaphore_signal(timeline, 44), 0);
@@ -691,13 +618,13 @@ static void check_binary_peer(struct sbx_device *device, const char *role, bool 
 	struct sbx_semaphore *semaphore = binary(device, AS_OPAQUE_FD);
 	int fd = -1;
 	assert_int_equal(sbx_semaphore_export(semaphore, SBX_SEMAPHORE_OPAQUE_FD, &fd), 0);
-	peer_start(&peer, role);
-	send_fd(peer.socket, fd);
+	start(&peer, role);
+	peer_send_fd(peer.socket, fd);
 	close(fd);
-	await(peer.socket);
+	peer_await(peer.socket);
 	submit(device, (struct submission){ .signal = semaphore });
-	tell(peer.socket);
-	await(peer.socket);
+	peer_tell(peer.socket);
+	peer_await(peer.socket);
 	if (answers) {
 		expect_done(device, submit(device, (struct submission){ .wait = semaphore }));
 	}
@@ -722,10 +649,10 @@ static void test_processes_timeline(void **state) {
 	struct sbx_semaphore *timeline = create(device, SBX_SEMAPHORE_TIMELINE, AS_OPAQUE_FD, 40);
 	int fd = -1;
 	assert_int_equal(sbx_semaphore_export(timeline, SBX_SEMAPHORE_OPAQUE_FD, &fd), 0);
-	peer_start(&peer, "timeline");
-	send_fd(peer.socket, fd);
+	start(&peer, "timeline");
+	peer_send_fd(peer.socket, fd);
 	close(fd);
-	await(peer.socket);
+	peer_await(peer.socket);
 	submit(device, (struct submission){ .signal = timeline, .signal_value = 41 });
 	assert_int_equal(sbx_semaphore_wait(timeline, 42, 20 * SECOND), 0);
 	assert_int_equal(sbx_semaphore_signal(timeline, 43), 0);

@@ -40,6 +40,17 @@ static void test_dup_nothing(void **state) {
 	assert_int_equal(copy, -1);
 }
 
+static void test_same(void **state) {
+	int fd = open("/dev/null", O_RDONLY), other = open("/dev/null", O_RDONLY), copy = -1;
+	assert_int_equal(sbx_fd_dup(fd, &copy), 0);
+	assert_true(sbx_fd_is_same(fd, copy));
+	assert_false(sbx_fd_is_same(fd, other));
+	assert_false(sbx_fd_is_same(fd, -1));
+	sbx_fd_close(&fd);
+	sbx_fd_close(&copy);
+	sbx_fd_close(&other);
+}
+
 static int op_dup(void *data) {
 	int copy = 1000;
 	int ret = sbx_fd_dup(*(int *)data, &copy);
@@ -62,7 +73,8 @@ static const struct CMUnitTest host[] = {
 	{ "fd: close leaves -1 and keeps errno", test_close, NULL, NULL, NULL },
 	{ "fd: dup", test_dup, NULL, NULL, NULL },
 	{ "fd: dup of -1 is -1", test_dup_nothing, NULL, NULL, NULL },
-	{ "fd: dup fails", test_dup_fails, suite_kernel_setup, suite_kernel_teardown, NULL },
+	{ "fd: the same file or another", test_same, NULL, NULL, NULL },
+{ "fd: dup fails", test_dup_fails, suite_kernel_setup, suite_kernel_teardown, NULL },
 };
 
 int main(int argc, char *argv[]) {

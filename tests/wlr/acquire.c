@@ -368,6 +368,20 @@ static void a_point_is_waited_for_once(void **state) {
 	scene_finish(&scene);
 }
 
+/* Shared memory was copied: a point changes nothing, and nobody asks its buffer for fences (D5). */
+static void shm_texture_with_a_point_is_drawn(void **state) {
+	struct scene scene;
+	scene_init(&scene, *state);
+	wlr_texture_destroy(scene.texture);
+	static const uint32_t pixels[4] = { NEW, NEW, NEW, NEW };
+	scene.texture = wlr_texture_from_pixels(scene.rig->renderer, DRM_FORMAT_XRGB8888, 8, 2, 2, pixels);
+	assert_non_null(scene.texture);
+	wlr_drm_syncobj_timeline_signal(scene.rig->timeline, 1);
+	assert_true(draw(&scene, scene.rig->timeline, 1));
+	assert_int_equal(left(&scene), NEW);
+	scene_finish(&scene);
+}
+
 /* Timelines of the backend's own fd, as wlr_scene makes them. */
 static void timelines_of_another_file_work(void **state) {
 	struct scene scene;
@@ -397,6 +411,7 @@ int main(void) {
 		RIG_TEST(implicit_writer_is_waited_for),
 		RIG_TEST(hundred_textures_cost_few_ioctls),
 		RIG_TEST(a_point_is_waited_for_once),
+		RIG_TEST(shm_texture_with_a_point_is_drawn),
 		RIG_TEST(timelines_of_another_file_work),
 	};
 	return RIG_MAIN(tests);

@@ -230,6 +230,8 @@ static void dmabuf_bad_input_is_refused(void **state) {
 	refuse_dmabuf(rig, bad);
 	bad.n_planes = 3;
 	refuse_dmabuf(rig, bad);
+	bad.n_planes = WLR_DMABUF_MAX_PLANES;
+	refuse_dmabuf(rig, bad);
 	bad.n_planes = 99;
 	refuse_dmabuf(rig, bad);
 	bad = good;

@@ -8,10 +8,6 @@
 #include "check/witness.h"
 #include "xdg-shell-client.h"
 
-static struct surface *a_window(struct check *check) {
-	return window_open(client_open(check));
-}
-
 // When is content shown?
 
 static void signalled(struct check *check) {
@@ -232,6 +228,7 @@ static void implicit_after_held(struct check *check) {
 	struct surface *window = a_window(check);
 	show(window);
 	struct frame *held = hold(window);
+	expect_hidden(held);
 	surface_destroy_sync(window);
 	struct frame *implicit = frame_new(window);
 	frame_commit(implicit);

@@ -8,10 +8,6 @@
 #include "linux-drm-syncobj-v1-client.h"
 #include "xdg-shell-client.h"
 
-static struct surface *a_window(struct check *check) {
-	return window_open(client_open(check));
-}
-
 // While it is shown.
 
 static void not_while_shown(struct check *check) {

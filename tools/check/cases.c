@@ -22,10 +22,13 @@ static void append(const struct check_case *cases, size_t count) {
 
 const struct check_case *check_cases(size_t *count) {
 	if (all_count == 0) {
+		append(error_cases, error_case_count);
 		append(conformance_cases, conformance_case_count);
 		append(latch_cases, latch_case_count);
 		append(release_cases, release_case_count);
 		append(abuse_cases, abuse_case_count);
+		append(load_cases, load_case_count);
+		append(random_cases, random_case_count);
 	}
 	*count = all_count;
 	return all;

@@ -118,6 +118,16 @@ struct surface *window_open(struct client *client) {
 	return surface;
 }
 
+struct surface *a_window(struct check *check) {
+	return window_open(client_open(check));
+}
+
+struct surface *a_bad_window(struct check *check) {
+	struct surface *window = a_window(check);
+	client_may_fail(window->client);
+	return window;
+}
+
 void window_configure_again(struct surface *surface) {
 	surface->configured = false;
 	wl_surface_commit(surface->wl);

@@ -26,6 +26,10 @@ struct surface {
 struct surface *surface_new(struct client *client);
 /** A toplevel that has been configured and waits for its first buffer. */
 struct surface *window_open(struct client *client);
+/** One on a connection of its own. */
+struct surface *a_window(struct check *check);
+/** Same, of a client of which nobody says that it must not get an error. */
+struct surface *a_bad_window(struct check *check);
 /** Same, as large as the output. Ends the check as skipped if the compositor does not want to. */
 struct surface *window_open_fullscreen(struct client *client);
 /** A synchronised subsurface of half the parent's size, in its middle. */

@@ -43,6 +43,8 @@ enum state {
 static enum state state;
 static char *device, *policy;
 static void *library; // libsignalbox
+/** Whether our renderer can wait for what is not signalled. */
+static bool can_wait;
 /** The display whose clients are offered our explicit sync, and what wlroots' function returns for it. */
 static struct wl_display *display;
 static struct wlr_linux_drm_syncobj_manager_v1 offered;
@@ -237,6 +239,7 @@ EXPORT struct wlr_renderer *wlr_renderer_autocreate(struct wlr_backend *backend)
 	struct wlr_renderer *renderer = state != ALOOF ? create_renderer(backend) : NULL;
 	if (renderer != NULL) {
 		state = JOINED;
+		can_wait = renderer->features.timeline;
 		look_up(library);
 		return renderer;
 	}
@@ -249,6 +252,9 @@ EXPORT struct wlr_renderer *wlr_renderer_autocreate(struct wlr_backend *backend)
 }
 
 static enum sbx_latch_policy wanted_policy(void) {
+	if (!can_wait) {
+		return SBX_LATCH_SIGNALLED;
+	}
 	if (policy != NULL && strcmp(policy, "materialised") == 0) {
 		return SBX_LATCH_MATERIALISED;
 	}

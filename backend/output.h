@@ -1,0 +1,106 @@
+/**
+ * The inside of struct sbx_output: see include/signalbox/output.h for what it does.
+ *
+ *	output.c   its life, the wlr_output's events, what is told to the outside
+ *	commit.c   how a frame gets to the wlr_output, and what happens when it does not
+ *	plane.c    what the screen may be reading
+ *	quirks.c   what drivers do otherwise
+ *	scanout.c  why a frame was composed
+ *	scheduler.c  when to render
+ */
+#ifndef SBX_BACKEND_OUTPUT_H
+#define SBX_BACKEND_OUTPUT_H
+
+#include <signalbox/output.h>
+#include <wayland-server-core.h>
+#include <wlr/types/wlr_output.h>
+#include <wlr/util/addon.h>
+#include "backend/desks.h"
+#include "backend/plane.h"
+#include "backend/readiness.h"
+#include "backend/scheduler.h"
+#include "backend/timer.h"
+
+struct sbx_quirks;
+
+enum {
+	/** How long a composed frame may wait for the GPU, and a client's buffer for the client. */
+	SBX_WAIT_COMPOSED_MS = 1000,
+	SBX_WAIT_CLIENT_MS = 100,
+	/** Between two tries of what was refused: doubles from the one to the other. */
+	SBX_RETRY_MIN_MS = 8,
+	SBX_RETRY_MAX_MS = 1000,
+	SBX_FLIP_LATE_MS = 2000,
+	/** After a refused commit of a client's buffer so many frames are composed. */
+	SBX_SCANOUT_PAUSE_FRAMES = 60,
+};
+
+enum sbx_frame_kind {
+	SBX_FRAME_COMPOSED,
+	SBX_FRAME_CLIENT,
+	/** A composed frame that was refused with its fence: without it, once it has signalled, as a test. */
+	SBX_FRAME_SUSPECT,
+};
+
+struct sbx_output {
+	struct wlr_output *wlr;
+	struct wlr_addon addon;
+	struct sbx_output_options options;
+	struct sbx_output_info info;
+	struct sbx_quirks *quirks;
+	struct sbx_desks desks;
+	struct sbx_plane plane;
+	struct wl_signal frame;
+	struct sbx_scheduler scheduler;
+	struct sbx_pace *pace; // NULL: no memory for it
+	/** For a frame that is not rendered at once. */
+	struct sbx_timer render_timer;
+
+	/** Of frames that are not wlr_scene's; made when it is needed. */
+	struct wlr_drm_syncobj_timeline *timeline;
+	uint64_t point;
+
+	/** A frame that waits for its fence. */
+	bool waits;
+	enum sbx_frame_kind waiting_kind;
+	struct wlr_output_state waiting;
+	struct sbx_readiness readiness;
+	struct sbx_timer wait_timer;
+	/** Something was damaged since it was drawn. */
+	bool more;
+
+	/** What was committed last, locked, and how it was placed. */
+	struct wlr_buffer *front;
+	struct wlr_fbox front_src_box;
+	struct wlr_box front_dst_box;
+
+	/** What was refused is tried again; all of it is drawn again if that is set. */
+	struct sbx_timer retry_timer;
+	int retry_ms;
+	bool redraw;
+	struct sbx_timer flip_timer;
+
+	/** We are committing: not somebody else. */
+	bool committing;
+	int suspect_errno;
+	unsigned suspicions, scanout_pause;
+
+	struct wl_listener wlr_frame, wlr_present, wlr_commit;
+};
+
+/** The frame that waits is not to be shown any more. Nothing happens if none does. */
+void sbx_output_drop_waiting(struct sbx_output *output);
+
+/** Commit the frame that waits, if it may be committed now. */
+void sbx_output_advance(struct sbx_output *output);
+
+/** Try again later; `redraw`: what was drawn is lost. */
+void sbx_output_retry(struct sbx_output *output, bool redraw);
+
+/** Whether the buffer is not the output's own. */
+bool sbx_output_is_foreign(const struct sbx_output *output, struct wlr_buffer *buffer);
+
+/** For the wait timer: it has taken too long. */
+void sbx_output_give_up_waiting(struct sbx_output *output);
+
+#endif

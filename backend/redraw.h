@@ -1,0 +1,12 @@
+/**
+ * Make whoever draws an output draw all of it again.
+ */
+#ifndef SBX_BACKEND_REDRAW_H
+#define SBX_BACKEND_REDRAW_H
+
+struct wlr_output;
+
+/** What was drawn was not shown: the whole output is damaged, and a frame event will come. */
+void sbx_redraw(struct wlr_output *output);
+
+#endif

@@ -1,0 +1,158 @@
+#!/bin/bash
+# dev: vm --outputs 640x480,800x600
+# dev: timeout 300
+# A display driver that refuses: fences, commits, flips that are never told of, a monitor that is pulled
+# out. What is shown stays whole, no buffer is given back early, and tiny lives.
+# shellcheck source=tests/e2e/common.sh disable=SC2119
+. "$(dirname "$0")/common.sh"
+
+export SBX_KMS_FAULT=$work/faults
+: >"$SBX_KMS_FAULT"
+tiny_env+=("LD_PRELOAD=$SBX_BUILD/tests/harness/kms-fault.so" "SBX_KMS_FAULT=$SBX_KMS_FAULT")
+
+# Faults are put there at once, never half written.
+fault() { # LINE...
+	printf '%s\n' "$@" >"$work/faults.new"
+	mv "$work/faults.new" "$SBX_KMS_FAULT"
+}
+
+done_faults() { # PATTERN
+	grep -c "^$1" "$SBX_KMS_FAULT.log"
+}
+
+# Waits until the log of faults has a line that matches so often.
+wait_faults() { # COUNT PATTERN
+	local tries=0
+	while [ "$(done_faults "$2")" -lt "$1" ]; do
+		tries=$((tries + 1))
+		[ $tries -lt 300 ] || fail "$2 did not happen $1 times: $(sort "$SBX_KMS_FAULT.log" | uniq -c)"
+		sleep 0.1
+	done
+}
+
+start_client() { # NAME OPTION...
+	local name=$1
+	shift
+	"$sync_client" --size 256x192 --late 20 --stats "$work/$name" "$@" &
+	client=$!
+}
+
+end_client() { # NAME
+	end "$client" sync-client
+	[ "$(stat_of "$work/$1" early_releases)" = 0 ] || fail "$1: released while in use"
+	[ "$(stat_of "$work/$1" early_shows)" = 0 ] || fail "$1: shown before it was drawn"
+}
+
+whole() { # NAME [HEAD]
+	local i
+	for i in 1 2 3; do
+		capture "$1$i" "${2-0}"
+	done
+	"$tear_oracle" --windows 1 "$SBX_OUT/$test_name-$1"[1-3].ppm || fail "$1: torn, or not to be judged"
+}
+
+count_log() { # TEXT
+	grep -c "$1" "$work/tiny.log"
+}
+
+: >"$SBX_KMS_FAULT.log"
+
+# Fences are refused: learned at the first, said once; frames then go out without one, when it is over.
+fault "fence EPERM"
+start_tiny --stats "$work/tiny"
+start_client refused
+wait_windows 1
+whole refused
+[ "$(done_faults fence)" -ge 1 ] || fail "no commit brought a fence"
+[ "$(done_faults fence)" -le 2 ] || fail "fences were tried $(done_faults fence) times"
+[ "$(count_log 'refuses a commit with a fence')" = 1 ] || fail "the refusal was not said once"
+[ "$(done_faults 'passed fence')" = 0 ] || fail "a fence got through"
+end_client refused
+stop_tiny
+grep -q '^output\..*\.refused_errno 1$' "$work/tiny" || fail "the stats do not know of the refusal"
+
+# Commits are refused now and then: tried again, nothing lost.
+: >"$SBX_KMS_FAULT.log"
+fault "commit EBUSY 3"
+start_tiny --stats "$work/tiny"
+start_client busy
+wait_faults 3 commit
+wait_windows 1
+fault "commit ENOSPC 3"
+wait_faults 6 commit
+whole busy
+fault "commit EINVAL 1"
+wait_faults 7 commit
+whole again
+[ "$(count_log 'refuses a commit with a fence')" -le 1 ] || fail "said more than once"
+end_client busy
+stop_tiny
+
+# A client that is scanned out, and a flip that is never told of: nothing is given back, tiny lives.
+: >"$SBX_KMS_FAULT.log"
+fault
+start_tiny --stats "$work/tiny"
+start_client lost --memory dumb --fullscreen
+wait_windows 1
+fault "noflip 1"
+wait_faults 1 noflip
+tries=0
+until [ "$(count_log 'has not happened after')" -ge 1 ]; do
+	tries=$((tries + 1))
+	[ $tries -lt 200 ] || fail "the lost flip was not noticed"
+	sleep 0.1
+done
+wayland-info >/dev/null || fail "tiny does not answer"
+whole lost
+end_client lost
+stop_tiny
+grep -q '^output\..*\.late_flips 1$' "$work/tiny" || fail "the stats do not know of the late flip"
+
+# A monitor is pulled out in mid-frame, and comes back.
+: >"$SBX_KMS_FAULT.log"
+fault
+mkdir -p /run/udev/rules.d
+echo 'SUBSYSTEM=="drm", ENV{SYNTH_ARG_HOTPLUG}=="1", ENV{HOTPLUG}="1"' >/run/udev/rules.d/99-lab-hotplug.rules
+udevadm control --reload
+hotplug() {
+	echo "change 12345678-1234-1234-1234-123456789abc HOTPLUG=1" >/sys/class/drm/card0/uevent
+	udevadm settle
+}
+outputs() {
+	wayland-info -i wl_output | grep -c 'name: Virtual'
+}
+wait_outputs() { # COUNT
+	local tries=0
+	until [ "$(outputs)" = "$1" ]; do
+		tries=$((tries + 1))
+		[ $tries -lt 100 ] || fail "there are $(outputs) outputs, not $1"
+		sleep 0.1
+	done
+}
+# The window goes to the monitor that is left, and stays there when the other one is back.
+wait_on_second() {
+	local tries=0
+	until
+		capture second 1
+		"$tear_oracle" --windows 1 "$picture" >"$work/oracle"
+	do
+		tries=$((tries + 1))
+		[ $tries -lt 60 ] || fail "no window on the second monitor: $(tail -n 3 "$work/oracle")"
+		sleep 0.2
+	done
+}
+start_tiny --stats "$work/tiny"
+wait_outputs 2
+start_client unplugged --memory dumb --fullscreen
+wait_windows 1
+fault "unplug 1"
+hotplug
+wait_outputs 1
+wait_on_second
+fault
+hotplug
+wait_outputs 2
+whole unplugged 1
+end_client unplugged
+stop_tiny
+rm -f "$SBX_OUT/$test_name"-*.ppm
