@@ -107,8 +107,10 @@ static void test_subject(void **state) {
 	struct test_window window;
 	test_window_open(lab->client, &window);
 	test_signal(lab->client, &window.acquire, 70);
-	test_attach(&window, test_buffer_dmabuf(lab->client, 1), 70, 90);
+	struct wl_buffer *buffer = test_buffer_dmabuf(lab->client, 1);
+	test_attach(&window, buffer, 70, 90);
 	test_commit(&window);
+	wl_buffer_destroy(buffer);
 	const struct sbx_subject *subject = &recording_read()->events[0].subject;
 	assert_int_equal(subject->pid, getpid());
 	assert_int_equal(subject->surface, wl_proxy_get_id((struct wl_proxy *)window.wl_surface));
