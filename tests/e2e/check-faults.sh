@@ -70,10 +70,7 @@ while read -r fault checks; do
 	' all ' | *" $fault "*) how=judge ;;
 	*) continue ;;
 	esac
-	case $fault in
-	'' | '#'*) ;;
 	# shellcheck disable=SC2086
-	*) $how "$fault" $checks </dev/null ;;
-	esac
-done <"$list"
+	[ -z "$checks" ] || "$how" "$fault" $checks </dev/null
+done < <(grep -v '^#' "$list")
 [ $failed = 0 ] || exit 1
