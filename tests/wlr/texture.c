@@ -171,7 +171,7 @@ static void idle_import_goes(void **state) {
 	wlr_texture_destroy(texture);
 	assert_int_equal(wl_list_length(&rig->sbx->buffers), 3);
 	assert_true(rig_draw(rig, target, kept, NULL, 0));
-	assert_int_equal(wl_list_length(&rig->sbx->buffers), 3); // it may come back soon
+	assert_int_equal(wl_list_length(&rig->sbx->buffers), 3); // not for long yet
 	rig->sbx->idle_import_ns = 1;
 	assert_true(rig_draw(rig, target, kept, NULL, 0));
 	assert_int_equal(wl_list_length(&rig->sbx->buffers), 2);
