@@ -64,8 +64,10 @@ end() { # PID NAME
 	wait "$1" || fail "$2 ended with status $?"
 }
 
+# The next one is not to be nested in what is gone.
 stop_tiny() {
 	end "$tiny_pid" tiny
+	unset WAYLAND_DISPLAY
 	if grep -E 'Validation Error|VUID-|SYNC-HAZARD|signalbox bug|Sanitizer|runtime error' \
 		"$work/tiny.log" >&2; then
 		fail "tiny's log holds this"
