@@ -32,7 +32,7 @@
 #include "trace/log.h"
 #include "xdg-shell-client-protocol.h"
 
-enum { CLIENTS = 4, BUFFERS = 3, SIZE = 16, WARM_UP = 1000, PROBED = 32, READERS = 8 };
+enum { CLIENTS = 4, BUFFERS = 3, SIZE = 16, WARM_UP = 500, PROBED = 32 };
 
 /* A lost release, as a client sees it. The machine may be slow. */
 #define PATIENCE_NS INT64_C(60000000000)
@@ -225,17 +225,16 @@ struct peer {
 	unsigned commits_left;
 };
 
-struct reader {
+static struct {
 	struct vgem_fence fence;
 	bool used;
-};
+} reader;
 
 static struct peer peers[CLIENTS];
-static struct reader readers[READERS];
 static struct test_compositor *compositor;
 static struct sbx_sync *sync_node;
 static int vgem_fd;
-static unsigned kills, complaints, next_reader;
+static unsigned kills, complaints;
 static bool bug_logged;
 
 static void note_line(enum sbx_log_level level, const char *format, va_list args) {
@@ -293,18 +292,20 @@ static void end_peer(struct peer *peer) {
 	}
 }
 
-/* Something reads what is shown, and is done some rounds later. */
-static void read_content(void) {
-	struct reader *reader = &readers[next_reader++ % READERS];
-	if (reader->used) {
-		vgem_fence_signal(&reader->fence);
-		reader->used = false;
+static void finish_reading(void) {
+	if (reader.used) {
+		vgem_fence_signal(&reader.fence);
+		reader.used = false;
 	}
+}
+
+/* Something reads what is shown, and is done some rounds later. */
+static void begin_reading(void) {
 	int fence = -1;
-	if (wl_list_empty(&compositor->windows) || vgem_fence_create(vgem_fd, &reader->fence, &fence) != 0) {
+	if (reader.used || vgem_fence_create(vgem_fd, &reader.fence, &fence) != 0) {
 		return;
 	}
-	reader->used = true;
+	reader.used = true;
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		struct wlr_surface *surface = test_compositor_surface(compositor, i);
 		if (surface != NULL && surface->buffer != NULL && surface->buffer->source != NULL) {
@@ -314,19 +315,16 @@ static void read_content(void) {
 	close(fence);
 }
 
-static void finish_readers(void) {
-	for (int i = 0; i < READERS; i++) {
-		if (readers[i].used) {
-			vgem_fence_signal(&readers[i].fence);
-			readers[i].used = false;
-		}
-	}
-}
-
 static bool is_quiet(void *data) {
 	struct sbx_syncobj_stats stats;
 	sbx_syncobj_manager_get_stats(compositor->manager, &stats);
 	return stats.loans == 0 && stats.held_commits == 0;
+}
+
+/* Commits that were applied since `start`, without the first of each client, which has no buffer. */
+static unsigned commits_since(unsigned start, unsigned starts) {
+	unsigned applied = compositor->commit_count - start;
+	return applied > starts ? applied - starts : 0;
 }
 
 /* Returns how many commits were applied. All clients are gone afterwards. */
@@ -336,8 +334,8 @@ static unsigned run(unsigned commits) {
 		start_peer(&peers[i]);
 	}
 	unsigned rounds = 0, before = start;
-	while (compositor->commit_count - start - starts < commits || starts == 0) {
-		wl_event_loop_dispatch(compositor->loop, 20);
+	while (commits_since(start, starts) < commits) {
+		wl_event_loop_dispatch(compositor->loop, reader.used ? 0 : 20);
 		wl_display_flush_clients(compositor->display);
 		unsigned done = compositor->commit_count - before;
 		before = compositor->commit_count;
@@ -348,16 +346,18 @@ static unsigned run(unsigned commits) {
 			start_peer(peer);
 			starts++;
 		}
-		if (++rounds % 8 == 0) {
-			read_content();
+		if (++rounds % 16 == 0) {
+			begin_reading();
+		} else if (rounds % 16 == 4) {
+			finish_reading();
 		}
 	}
 	for (int i = 0; i < CLIENTS; i++) {
 		end_peer(&peers[i]);
 	}
-	finish_readers();
+	finish_reading();
 	test_pump_until(compositor, is_quiet, NULL);
-	return compositor->commit_count - start - starts;
+	return commits_since(start, starts);
 }
 
 /* What there is */
