@@ -16,11 +16,16 @@ struct offer {
 	bool ready;
 };
 
-/* The number names nothing any more. wlroots will ask the kernel to destroy it, which says no. */
+/*
+ * wlroots will want to destroy the handle, too. It is left neither the number, which may be another's soon,
+ * nor the file: Linux 7.2, asked to destroy handle 0, gives the number 0 to the next syncobj (seen in the
+ * lab), and everybody takes that for none.
+ */
 static void destroy_handle(struct offer *offer) {
 	sbx_timeline_destroy(offer->own);
 	offer->own = NULL;
 	offer->timeline->handle = 0;
+	offer->timeline->drm_fd = -1;
 	wl_list_remove(&offer->link);
 	wl_list_init(&offer->link);
 }

@@ -112,6 +112,7 @@ static void test_desk_goes(void **state) {
 	struct wlr_drm_syncobj_timeline *ready = wlr_drm_syncobj_timeline_ref(scene.desk.ready);
 	end(&scene);
 	assert_int_equal(made->handle, 0);
+	assert_int_equal(made->drm_fd, -1);
 	assert_int_equal(ready->handle, 0);
 	wlr_drm_syncobj_timeline_unref(made);
 	wlr_drm_syncobj_timeline_unref(ready);
