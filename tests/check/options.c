@@ -16,7 +16,7 @@ static void test_defaults(void **state) {
 	assert_true(parse(&options, (char *[]){ "check", NULL }));
 	assert_int_equal(options.format, REPORT_TAP);
 	assert_int_equal(options.repeat, 1);
-	assert_int_equal(options.timeout_s, 30);
+	assert_int_equal(options.timeout_s, 0);
 	assert_int_equal(options.patience_ms, 0);
 	assert_int_equal(options.capture, -1);
 	assert_null(options.start);

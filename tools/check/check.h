@@ -33,7 +33,7 @@ struct check_case {
 	const char *sentence; /**< the sentence, or for a quality the reason to ask for it */
 	const char *expects;  /**< what must be seen, in one sentence */
 	void (*run)(struct check *check);
-	unsigned limit_s;     /**< hard time limit where the default is too short, else 0 */
+	unsigned limit_s;     /**< hard time limit where 30 s are too short, else 0 */
 };
 
 #define TEXT(where_, sentence_) .kind = CHECK_TEXT, .where = (where_), .sentence = (sentence_)

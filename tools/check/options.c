@@ -20,7 +20,7 @@ void options_print_help(void) {
 		"  --verbose         say of each check what it expects and why, met or not\n"
 		"  --repeat N        run everything N times\n"
 		"  --seed S          the seed of what is random (printed in any case)\n"
-		"  --timeout SECONDS hard limit of one check (default 30)\n"
+		"  --timeout SECONDS hard limit of one check (default: from 30 s up, as frames take)\n"
 		"  --patience MS     how long something that must happen may take (default: from 5 s up,\n"
 		"                    as the compositor's measured round trip asks for)\n"
 		"  --start COMMAND   run this compositor, test it, and start it again when it dies\n"
@@ -159,7 +159,7 @@ static bool apply(struct check_options *options, int option, char *value) {
 
 bool options_parse(struct check_options *options, int argc, char **argv) {
 	*options = (struct check_options){
-		.repeat = 1, .timeout_s = 30, .seed = now_ns() % 1000000, .capture = -1,
+		.repeat = 1, .seed = now_ns() % 1000000, .capture = -1,
 	};
 	optind = 1;
 	for (int option = getopt_long(argc, argv, "h", long_options, NULL); option != -1;

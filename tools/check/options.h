@@ -19,7 +19,7 @@ struct check_options {
 	unsigned only_count;
 	unsigned repeat;
 	uint64_t seed;
-	unsigned timeout_s;      /**< hard limit of one check */
+	unsigned timeout_s;      /**< hard limit of one check; 0: the check's own, as frames take */
 	unsigned patience_ms;    /**< how long what must happen may take; 0: as measured */
 	const char *start;       /**< a compositor to run and to restart, or NULL */
 	const char *log;         /**< where the output of that goes, or NULL */

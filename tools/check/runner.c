@@ -19,6 +19,10 @@
 #include "check/witness.h"
 
 #define PROBE_LIMIT_S 120
+#define DEFAULT_LIMIT_S 30
+// No check draws or captures more than this.
+#define MOST_FRAMES 600
+#define MOST_CAPTURES 100
 // A compositor that is only slow to recover gets so long before the next check begins.
 #define RECOVERY_LIMIT_S 30
 // What was too slow is tried again so often.
@@ -241,12 +245,16 @@ static bool run_probe(struct runner *runner) {
 	return true;
 }
 
+// Hundreds of frames take long where one does.
 static unsigned limit_of(const struct runner *runner, const struct check_case *test) {
-	unsigned limit_s = runner->options.timeout_s;
-	if (test->limit_s > limit_s) {
-		limit_s = test->limit_s;
+	const struct check_env *env = &runner->shared->env;
+	if (runner->options.timeout_s) {
+		return runner->options.timeout_s * 1000;
 	}
-	return limit_s * 10 * runner->shared->env.strain;
+	unsigned limit_ms = (test->limit_s ? test->limit_s : DEFAULT_LIMIT_S) * 1000;
+	unsigned frames_ms = MOST_FRAMES * (env->frame_us / 1000) +
+		MOST_CAPTURES * (env->capture_us / 1000);
+	return (limit_ms + frames_ms) / 100 * env->strain;
 }
 
 // Run a check and ask afterwards. False if the next one cannot begin.
