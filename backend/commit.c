@@ -50,7 +50,10 @@ static void drop_timelines(struct wlr_output_state *state) {
 	state->committed &= ~(uint32_t)(WLR_OUTPUT_STATE_WAIT_TIMELINE | WLR_OUTPUT_STATE_SIGNAL_TIMELINE);
 }
 
-/* 0, or a negative errno: wlroots does not say which, but the kernel's usually survives in errno. */
+/*
+ * 0, or a negative errno. wlroots does not say which; the kernel's survives in errno where wlroots' log is a
+ * terminal, and is ENOTTY where it is not, as the log asks for its colours. Good for a hint only.
+ */
 static int commit_now(struct sbx_output *output, const struct wlr_output_state *state) {
 	output->committing = true;
 	errno = 0;
@@ -116,8 +119,8 @@ static void note_suspect(struct sbx_output *output) {
 	int error = -output->suspect_errno;
 	bool typical = error == EPERM || error == EINVAL || error == EAGAIN || error == EOPNOTSUPP ||
 		error == EACCES;
-	if (typical || ++output->suspicions >= MAX_SUSPICIONS) {
-		sbx_quirks_learn_refusal(output->quirks, error == EIO ? 0 : error);
+	if (typical || ++output->quirks->suspicions >= MAX_SUSPICIONS) {
+		sbx_quirks_learn_refusal(output->quirks, typical ? error : 0);
 	}
 }
 
@@ -299,7 +302,7 @@ static bool has_materialised(struct sbx_output *output, const struct wlr_output_
 static enum fate commit_with_fence(struct sbx_output *output, struct wlr_output_state *state) {
 	int ret = commit_now(output, state);
 	if (ret == 0) {
-		output->suspicions = 0;
+		output->quirks->suspicions = 0;
 		return COMMITTED;
 	}
 	if (ret == -EBUSY || ret == -ENOMEM || output->wlr->frame_pending) {

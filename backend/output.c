@@ -279,6 +279,7 @@ static uint32_t expected_us(const struct sbx_forecast *forecast) {
 
 void sbx_output_get_info(const struct sbx_output *output, struct sbx_output_info *info) {
 	*info = output->info;
+	info->refuses_fences = output->quirks->refuses_fences;
 	info->refused_errno = output->quirks->refuses_fences ? output->quirks->refused_errno : 0;
 	info->on_screen = sbx_plane_count(&output->plane);
 	info->missed_vblanks = output->scheduler.missed;

@@ -83,7 +83,7 @@ struct sbx_output {
 	/** We are committing: not somebody else. */
 	bool committing;
 	int suspect_errno;
-	unsigned suspicions, scanout_pause;
+	unsigned scanout_pause;
 
 	struct wl_listener wlr_frame, wlr_present, wlr_commit;
 };

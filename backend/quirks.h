@@ -17,6 +17,8 @@ struct sbx_quirks {
 	/** A commit with a fence is refused, and the errno with which it was (0: not known). */
 	bool refuses_fences;
 	int refused_errno;
+	/** How often in a row a commit with a fence was refused, and taken without one: nobody said why. */
+	unsigned suspicions;
 	/** It does not look at the fences in dma-bufs. */
 	bool ignores_implicit;
 	/** It goes on reading a buffer for so many flips after the one that replaced it. */

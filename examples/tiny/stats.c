@@ -82,7 +82,7 @@ static void print_output(FILE *file, const struct tiny_output *output) {
 		{ "age_us", output->shown > 0 ? output->age_ns / output->shown / 1000 : 0 },
 		{ "shown", output->shown }, { "missed_vblanks", info.missed_vblanks },
 		{ "delay_us", info.delay_us }, { "cpu_us", info.cpu_us }, { "gpu_us", info.gpu_us },
-		{ "refused_errno", (uint64_t)info.refused_errno }, { "on_screen", info.on_screen },
+		{ "refuses_fences", info.refuses_fences }, { "on_screen", info.on_screen },
 	};
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
 		fprintf(file, "output.%s.%s %" PRIu64 "\n", name, counts[i].name, counts[i].value);

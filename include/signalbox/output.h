@@ -190,7 +190,8 @@ SBX_API const char *sbx_fence_way_name(enum sbx_fence_way way);
 struct sbx_output_info {
 	/** Of the last composed frame. */
 	enum sbx_fence_way way;
-	/** The errno with which the driver refused a fence, as far as it is known; 0: it did not. */
+	/** The driver refuses fences; and the errno with which it did, 0: not known. */
+	bool refuses_fences;
 	int refused_errno;
 	enum sbx_scanout scanout;
 	/** Frames committed, and those of them that were clients' buffers. */

@@ -72,6 +72,11 @@ static void test_refused_unknown(void **state) {
 	refuse_fences(*state, ENOSPC, 3);
 }
 
+/* What errno is when wlroots has written into a log that is no terminal. */
+static void test_refused_unsaid(void **state) {
+	refuse_fences(*state, ENOTTY, 3);
+}
+
 /* What is refused with and without its fence says nothing of fences. */
 static void test_refused_altogether(void **state) {
 	struct screen screen;
@@ -449,6 +454,7 @@ static const struct CMUnitTest host[] = {
 	FAKE("a fence is refused with EINVAL", test_refused_einval),
 	FAKE("a fence is refused with EAGAIN", test_refused_eagain),
 	FAKE("a fence is refused, perhaps", test_refused_unknown),
+	FAKE("a fence is refused, and nobody says why", test_refused_unsaid),
 	FAKE("refused with and without its fence", test_refused_altogether),
 	FAKE("each call into the kernel fails", test_each_call_fails),
 	FAKE("a fence that is not there yet", test_unmaterialised),

@@ -57,19 +57,20 @@ count_log() { # TEXT
 
 : >"$SBX_KMS_FAULT.log"
 
-# Fences are refused: learned at the first, said once; frames then go out without one, when it is over.
+# Fences are refused: learned (at the third time, where wlroots' log is no terminal: it forgets the errno),
+# said once; frames then go out without one.
 fault "fence EPERM"
 start_tiny --stats "$work/tiny"
 start_client refused
 wait_windows 1
 whole refused
 [ "$(done_faults fence)" -ge 1 ] || fail "no commit brought a fence"
-[ "$(done_faults fence)" -le 2 ] || fail "fences were tried $(done_faults fence) times"
+[ "$(done_faults fence)" -le 4 ] || fail "fences were tried $(done_faults fence) times"
 [ "$(count_log 'refuses a commit with a fence')" = 1 ] || fail "the refusal was not said once"
 [ "$(done_faults 'passed fence')" = 0 ] || fail "a fence got through"
 end_client refused
 stop_tiny
-grep -q '^output\..*\.refused_errno 1$' "$work/tiny" || fail "the stats do not know of the refusal"
+grep -q '^output\..*\.refuses_fences 1$' "$work/tiny" || fail "the stats do not know of the refusal"
 
 # Commits are refused now and then: tried again, nothing lost.
 : >"$SBX_KMS_FAULT.log"
