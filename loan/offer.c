@@ -16,11 +16,17 @@ struct offer {
 	bool ready;
 };
 
-/* The number names nothing any more. wlroots will ask the kernel to destroy it, which says no. */
+/*
+ * wlroots will ask the kernel to destroy a handle: one that nobody has. Not 0: asked to destroy that,
+ * Linux 7.2 (seen, there) gives it out as the next handle; to everybody here it means "none", and wlroots
+ * would destroy it with the next offer, whoever's it is then.
+ */
+#define NOBODYS_HANDLE UINT32_MAX
+
 static void destroy_handle(struct offer *offer) {
 	sbx_timeline_destroy(offer->own);
 	offer->own = NULL;
-	offer->timeline->handle = 0;
+	offer->timeline->handle = NOBODYS_HANDLE;
 	wl_list_remove(&offer->link);
 	wl_list_init(&offer->link);
 }
