@@ -131,6 +131,12 @@ static void discard_content(struct hold *hold);
 static void hold_finish(struct hold *hold) {
 	struct wlr_surface *surface = hold->latch->surface;
 	uint32_t seq = hold->seq;
+	if (hold->latch->quota->leaving) {
+		// Its objects go one by one, the role perhaps before the surface: wlroots must not apply anything
+		// to what is left. The lock goes with the surface.
+		hold_destroy(hold);
+		return;
+	}
 	if (hold->failed) {
 		discard_content(hold);
 	}

@@ -102,6 +102,25 @@ static void test_every_call_fails(void **state) {
 }
 
 /* What wlroots still holds when the desk goes names nothing any more. */
+/*
+ * On the lab's kernel: wlroots destroys the offer's handle, too, by its number, past sync/. That must be
+ * nobody's, and not 0, which the kernel would then give to the next who wants one.
+ */
+static void test_nobodys_handle(void **state) {
+	struct scene scene;
+	begin(&scene, state);
+	end(&scene);
+	struct sync_lab *lab = *state;
+	struct sbx_timeline *timelines[4];
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(sbx_timeline_create(lab->sync, &timelines[i]), 0);
+		assert_int_not_equal(sbx_timeline_point(timelines[i], 0).handle, 0);
+	}
+	for (int i = 0; i < 4; i++) {
+		sbx_timeline_destroy(timelines[i]);
+	}
+}
+
 static void test_desk_goes(void **state) {
 	struct scene scene;
 	begin(&scene, state);
@@ -126,5 +145,8 @@ int main(int argc, char *argv[]) {
 		SYNC_FAKE("offer: every call fails once", test_every_call_fails),
 		SYNC_FAKE("offer: the desk goes", test_desk_goes),
 	};
-	return suite_run(argc, argv, "loan/offer", host, SUITE_COUNT(host), NULL, 0);
+	const struct CMUnitTest lab[] = {
+		SYNC_LAB("offer: wlroots destroys nobody's handle", test_nobodys_handle),
+	};
+	return suite_run(argc, argv, "loan/offer", host, SUITE_COUNT(host), lab, SUITE_COUNT(lab));
 }
