@@ -292,9 +292,30 @@ static void write_chunks(const struct sbx_packed_part *parts, uint32_t n_parts, 
 }
 
 /**
- * Bring everything the shader reads to where it reads it; fills in what it must know of that, for each
- * pipeline that has parts.
+ * Write the chunks of each dispatch to `chunks` and fill in what its shader must know. `start` has the
+ * places that are the same for all, and where the first chunk is.
  */
+static void write_pushes(const struct sbx_frame *frame, const struct sbx_plan *plan,
+		struct sbx_push start, uint32_t *chunks,
+		struct sbx_push pushes[static SBX_PIPELINE_KINDS]) {
+	for (int kind = 0; kind < SBX_PIPELINE_KINDS; kind++) {
+		uint32_t first = plan->dispatches[kind].first_part;
+		uint32_t n_parts = plan->dispatches[kind].n_parts;
+		uint32_t n_groups = plan->dispatches[kind].n_groups;
+		if (n_parts == 0) {
+			continue;
+		}
+		write_chunks(&frame->composer->packed[first], n_parts, n_groups, chunks);
+		pushes[kind] = start;
+		pushes[kind].first_part += first;
+		pushes[kind].n_groups = n_groups;
+		pushes[kind].n_parts = n_parts;
+		chunks += chunk_words(n_groups);
+		start.first_chunk += chunk_words(n_groups);
+	}
+}
+
+/** Bring everything the shader reads to where it reads it; fills in what each dispatch must know. */
 static int upload(struct sbx_frame *frame, const struct sbx_plan *plan,
 		struct sbx_push pushes[static SBX_PIPELINE_KINDS], VkDescriptorSet *set) {
 	struct sbx_composer *composer = frame->composer;
@@ -303,12 +324,13 @@ static int upload(struct sbx_frame *frame, const struct sbx_plan *plan,
 	size_t records_size = plan->n_layers * sizeof(struct sbx_record);
 	size_t extras_size = composer->n_extras * sizeof(struct sbx_ycbcr_record);
 	size_t layers_size = partition->n_layers * sizeof(partition->layers[0]);
-	size_t size = parts_size + records_size + extras_size + layers_size;
+	size_t chunks_size = 0;
 	for (int kind = 0; kind < SBX_PIPELINE_KINDS; kind++) {
-		size += chunk_words(plan->dispatches[kind].n_groups) * sizeof(uint32_t);
+		chunks_size += chunk_words(plan->dispatches[kind].n_groups) * sizeof(uint32_t);
 	}
 	struct sbx_framedata_slice slice;
-	int ret = sbx_framedata_allocate(&composer->data, size, &slice);
+	int ret = sbx_framedata_allocate(&composer->data,
+		parts_size + records_size + extras_size + layers_size + chunks_size, &slice);
 	if (ret < 0) {
 		return ret;
 	}
@@ -320,29 +342,14 @@ static int upload(struct sbx_frame *frame, const struct sbx_plan *plan,
 		memcpy(extras, composer->extras, extras_size);
 	}
 	memcpy(layers, partition->layers, layers_size);
-	uint32_t first_part = slice.offset / 16;
-	uint32_t first_record = first_part + (uint32_t)(parts_size / 16);
-	uint32_t first_layer = (slice.offset + (uint32_t)(parts_size + records_size + extras_size)) / 4;
-	uint32_t *chunks = (uint32_t *)(void *)(layers + layers_size);
-	uint32_t first_chunk = first_layer + (uint32_t)(layers_size / 4);
-	for (int kind = 0; kind < SBX_PIPELINE_KINDS; kind++) {
-		uint32_t n_parts = plan->dispatches[kind].n_parts, n_groups = plan->dispatches[kind].n_groups;
-		if (n_parts == 0) {
-			continue;
-		}
-		write_chunks(&composer->packed[plan->dispatches[kind].first_part], n_parts, n_groups, chunks);
-		pushes[kind] = (struct sbx_push){
-			.first_part = first_part + plan->dispatches[kind].first_part,
-			.first_record = first_record,
-			.first_layer = first_layer,
-			.first_chunk = first_chunk,
-			.n_groups = n_groups,
-			.n_parts = n_parts,
-			.limit = frame->target->format->is_float ? INFINITY : 1,
-		};
-		chunks += chunk_words(n_groups);
-		first_chunk += chunk_words(n_groups);
-	}
+	struct sbx_push start = {
+		.first_part = slice.offset / 16,
+		.first_record = slice.offset / 16 + (uint32_t)(parts_size / 16),
+		.first_layer = (slice.offset + (uint32_t)(parts_size + records_size + extras_size)) / 4,
+		.limit = frame->target->format->is_float ? INFINITY : 1,
+	};
+	start.first_chunk = start.first_layer + (uint32_t)(layers_size / 4);
+	write_pushes(frame, plan, start, (uint32_t *)(void *)(layers + layers_size), pushes);
 	*set = slice.set;
 	return 0;
 }
