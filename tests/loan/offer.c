@@ -101,7 +101,6 @@ static void test_every_call_fails(void **state) {
 	}
 }
 
-/* What wlroots still holds when the desk goes names nothing any more. */
 /*
  * On the lab's kernel: wlroots destroys the offer's handle, too, by its number, past sync/. That must be
  * nobody's, and not 0, which the kernel would then give to the next who wants one.
@@ -121,6 +120,7 @@ static void test_nobodys_handle(void **state) {
 	}
 }
 
+/* What wlroots still holds when the desk goes names nothing any more. */
 static void test_desk_goes(void **state) {
 	struct scene scene;
 	begin(&scene, state);
