@@ -258,6 +258,16 @@ static bool is_reading(struct gpu *gpu, ino_t inode) {
 	return false;
 }
 
+/* What the story before has left there. */
+static void clear_targets(struct real *real) {
+	for (int i = 0; i < GPU_OUTPUTS; i++) {
+		uint32_t *pixels = real->targets[i].memory.data;
+		for (int j = 0; j < GPU_SLOTS * GPU_TILE * GPU_TILE; j++) {
+			pixels[j] = GPU_BACKGROUND;
+		}
+	}
+}
+
 static void join(struct gpu *gpu, struct test_compositor *compositor) {
 	struct real *real = wl_container_of(gpu, real, base);
 	struct sbx_renderer *sbx = real->sbx;
@@ -270,6 +280,7 @@ static void join(struct gpu *gpu, struct test_compositor *compositor) {
 		wl_event_source_remove(sbx->lost_source);
 		sbx->lost_source = NULL;
 	}
+	clear_targets(real);
 	sbx->event_loop = compositor != NULL ? compositor->loop : NULL;
 	gpu->compositor = compositor;
 	if (compositor == NULL && sbx->device->lost) {
