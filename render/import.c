@@ -167,10 +167,15 @@ static bool same_buffer(int a, int b) {
 		st_a.st_dev == st_b.st_dev;
 }
 
-/* One Vulkan image for all planes. */
+/*
+ * One Vulkan image for all planes. Not of several memories where there is another way: hardly anybody binds
+ * those, and the validation layers of Vulkan 1.4.363 abort on it (std::system_error, "Resource deadlock
+ * avoided").
+ */
 static bool can_be_whole(const struct import *import) {
 	const struct sbx_ycbcr *ycbcr = import->format->ycbcr;
-	if (import->disjoint && (import->modifier->features & VK_FORMAT_FEATURE_DISJOINT_BIT) == 0) {
+	if (import->disjoint && (import->modifier->split ||
+			(import->modifier->features & VK_FORMAT_FEATURE_DISJOINT_BIT) == 0)) {
 		return false;
 	}
 	return ycbcr == NULL || (import->modifier->whole &&
