@@ -48,11 +48,12 @@ wayland-info -i wl_output >"$work/outputs" || fail "no wl_output"
 grep -q 'refresh: 59.940 Hz' "$work/outputs" || fail "$(cat "$work/outputs")"
 grep -q 'refresh: 144.000 Hz' "$work/outputs" || fail "$(cat "$work/outputs")"
 
-WLR_BACKENDS=wayland "$tiny" --renderer wlroots --size 160x120 --stats "$work/nested" >"$work/nested.log" 2>&1 &
+WLR_BACKENDS=wayland "$tiny" --renderer wlroots --size 160x120 --stats "$work/nested" \
+	--presented "$work/presented" >"$work/nested.log" 2>&1 &
 nested=$!
 grim -o VIRTUAL-1 -t ppm "$work/picture.ppm" || fail "no picture"
 [ "$(head -c 15 "$work/picture.ppm" | tr '\n' ' ')" = "P6 320 240 255 " ] || fail "not a picture of 320x240"
-wait_for grep -q 'tiny is ready' "$work/nested.log"
+wait_for test -s "$work/presented"
 kill -TERM "$nested" && wait "$nested" || fail "the nested tiny ended badly"
 kill -TERM "$outer" && wait "$outer" || fail "tiny ended badly"
 [ "$(stat_of stats output.VIRTUAL-1.way)" = none ] || fail "a fence for what the CPU drew"

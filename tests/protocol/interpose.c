@@ -170,7 +170,7 @@ static void test_outlived(void **state) {
 	test_window_close(&window);
 	test_client_destroy(client);
 	test_compositor_destroy(compositor);
-	assert_int_equal(timeline->handle, UINT32_MAX);
+	assert_int_equal(timeline->handle, 0);
 	wlr_drm_syncobj_timeline_unref(timeline);
 }
 
