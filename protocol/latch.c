@@ -37,6 +37,8 @@ struct hold {
 	bool expected;
 	/** Its fence has failed: the content is not to be shown. */
 	bool failed;
+	/** Committed while the surface had no role object; see has_met_a_role(). */
+	bool roleless;
 	/** Edges where this is the parent, and where it is the child. */
 	struct wl_list children, parents;
 };
@@ -128,6 +130,17 @@ static void hold_destroy(struct hold *hold) {
 
 static void discard_content(struct hold *hold);
 
+/*
+ * Content of a bare surface that has become a window since: an error of the client's (xdg-shell forbids a
+ * role for a surface with a buffer) that wlroots does not see, as it knows nothing of commits that are held.
+ * It would map a window that was never configured, and die of the unmap. Subsurfaces may have had content.
+ */
+static bool has_met_a_role(const struct hold *hold) {
+	struct wlr_surface *surface = hold->latch->surface;
+	return hold->roleless && surface->role_resource != NULL &&
+		wlr_subsurface_try_from_wlr_surface(surface) == NULL;
+}
+
 static void hold_finish(struct hold *hold) {
 	struct wlr_surface *surface = hold->latch->surface;
 	uint32_t seq = hold->seq;
@@ -137,7 +150,7 @@ static void hold_finish(struct hold *hold) {
 		hold_destroy(hold);
 		return;
 	}
-	if (hold->failed) {
+	if (hold->failed || has_met_a_role(hold)) {
 		discard_content(hold);
 	}
 	hold_destroy(hold);
@@ -263,6 +276,7 @@ static struct hold *hold_create(struct sbx_latch *latch) {
 	wl_list_init(&hold->deadline_link);
 	wl_list_init(&hold->children);
 	wl_list_init(&hold->parents);
+	hold->roleless = surface->role_resource == NULL;
 	if (wl_list_empty(&latch->holds)) {
 		watch_role(latch);
 	}

@@ -343,6 +343,31 @@ static void test_role_again(void **state) {
 	protocol_lab_check(lab);
 }
 
+/* What a surface without a role has committed must not meet the role that it gets later. */
+static void test_role_late(void **state) {
+	struct protocol_lab *lab = *state;
+	for (int unmapped = 0; unmapped < 2; unmapped++) {
+		struct test_window window;
+		test_surface_open(lab->client, &window);
+		test_show(&window, 2, 2, 2);
+		test_attach(&window, NULL, 0, 0);
+		window.xdg_surface = xdg_wm_base_get_xdg_surface(lab->client->wm_base, window.wl_surface);
+		window.toplevel = xdg_surface_get_toplevel(window.xdg_surface);
+		if (unmapped) {
+			test_commit(&window);
+		}
+		assert_true(test_client_roundtrip(lab->client));
+		test_signal(lab->client, &window.acquire, 2);
+		test_pump_for(lab->compositor, 10);
+		assert_true(test_client_roundtrip(lab->client));
+		expect_content(&window, 0);
+		expect_released(&window, 2);
+		assert_int_equal(protocol_lab_stats(lab).held_commits, 0);
+		test_window_close(&window);
+	}
+	protocol_lab_check(lab);
+}
+
 static void test_surface_destroyed(void **state) {
 	struct protocol_lab *lab = *state;
 	struct test_window window;
@@ -784,6 +809,7 @@ static void test_too_many_timelines(void **state) {
 	KIND("latch: unmap and map again", test_map_again), \
 	KIND("latch: the role goes", test_role_destroyed), \
 	KIND("latch: the role comes again", test_role_again), \
+	KIND("latch: the role comes late", test_role_late), \
 	KIND("latch: the surface goes", test_surface_destroyed), \
 	KIND("latch: the client goes", test_client_gone), \
 	KIND("latch: the objects go", test_objects_destroyed), \
