@@ -163,9 +163,11 @@ static void tell(struct sbx_gate *gate, enum gate_event event) {
 }
 
 /* Some fences do not say when they signalled, or say what cannot be. */
-static int64_t time_of(const struct sbx_fence_info *info) {
+static int64_t time_of(const struct sbx_gate *gate, const struct sbx_fence_info *info) {
 	int64_t now_ns = sbx_kernel_now_ns();
-	return info->timestamp_ns > 0 && info->timestamp_ns < (uint64_t)now_ns ?
+	// A point that is signalled from the CPU gets a fence that was made when the machine started (Linux 7.2,
+	// drm_syncobj_timeline_signal_ioctl()): what lies before we asked says nothing.
+	return info->timestamp_ns >= (uint64_t)gate->since_ns && info->timestamp_ns < (uint64_t)now_ns ?
 		(int64_t)info->timestamp_ns : now_ns;
 }
 
@@ -178,7 +180,7 @@ static int look_at_fence(struct sbx_gate *gate) {
 	}
 	int status = info.status;
 	if (status > 0) {
-		gate->over_ns = time_of(&info);
+		gate->over_ns = time_of(gate, &info);
 		tell(gate, info.error < 0 ? FENCE_FAILED : FENCE_SIGNALLED);
 	}
 	return status;
@@ -287,7 +289,11 @@ void sbx_gate_open(struct sbx_gate *gate, struct sbx_desk *desk, struct sbx_poin
 	};
 	wl_list_init(&gate->link);
 	enum sbx_point_state state;
-	if (sbx_points_query(desk->sync, &point, 1, &state) < 0) {
+	int ret = sbx_points_query(desk->sync, &point, 1, &state);
+	if (ret < 0 || state != SBX_POINT_SIGNALLED) {
+		gate->since_ns = sbx_kernel_now_ns();
+	}
+	if (ret < 0) {
 		be_troubled(gate);
 	} else {
 		step(gate, state);

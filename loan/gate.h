@@ -46,6 +46,8 @@ struct sbx_gate {
 	 * a fence, else when we heard of it. 0: it was over when it was opened, or is not.
 	 */
 	int64_t over_ns;
+	/** Since when it is waited for. */
+	int64_t since_ns;
 	struct wl_event_source *source;
 	struct sbx_wait *wait;
 	struct wl_list link; // sbx_desk.troubled_gates
