@@ -236,7 +236,7 @@ static void no_failing_call_shows_pending_content(void **state) {
 		kernel_fake_remove();
 		pthread_join(late.thread, NULL);
 		assert_int_not_equal(left(&scene), OLD);
-		assert_int_equal(rig_open_fds(), fds);
+		assert_int_equal(rig_settled_fds(fds), fds);
 		rig_buffer_fill(scene.target, BEHIND);
 	}
 	assert_false(failed);

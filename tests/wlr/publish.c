@@ -197,7 +197,7 @@ static void hundreds_of_frames_keep_no_fd(void **state) {
 	}
 	rig_finish(rig);
 	assert_true(is_signalled(rig, 401));
-	assert_int_equal(rig_open_fds(), fds);
+	assert_int_equal(rig_settled_fds(fds), fds);
 	wlr_texture_destroy(texture);
 	rig_buffer_drop(content);
 	rig_buffer_drop(targets[0]);

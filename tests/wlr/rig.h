@@ -82,5 +82,7 @@ void rig_log_expect(const char *text);
 
 /** open file descriptors of this process */
 unsigned rig_open_fds(void);
+/** The same, but for up to two seconds until it is `wanted`: Mesa's shader cache writes from a thread. */
+unsigned rig_settled_fds(unsigned wanted);
 
 #endif

@@ -202,7 +202,7 @@ static void refuse_dmabuf(struct rig *rig, struct wlr_dmabuf_attributes attribut
 	if (attributes.n_planes <= WLR_DMABUF_MAX_PLANES) {
 		assert_null(wlr_texture_from_dmabuf(rig->renderer, &attributes));
 	}
-	assert_int_equal(rig_open_fds(), fds);
+	assert_int_equal(rig_settled_fds(fds), fds);
 	assert_int_equal(buffer->base.n_locks, 0);
 	buffer->dmabuf = good;
 	rig_buffer_drop(buffer);
