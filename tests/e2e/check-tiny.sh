@@ -10,10 +10,21 @@ check() {
 	"$SBX_BUILD/tools/signalbox" check --seed 1 "$@"
 }
 
+# What is not met beside other tests on a busy machine must be met by itself.
+check_all() {
+	local again
+	if ! check >"$work/tap"; then
+		again=$(sed -n 's/^not ok [0-9]* - \([a-z0-9/-]*\).*/\1/p' "$work/tap" | paste -sd,)
+		[ -n "$again" ] || fail "$(cat "$work/tap")"
+		echo "once more, by themselves: $again"
+		check --only "$again" >"$work/again" || fail "$(grep -A 3 '^not ok' "$work/tap" "$work/again")"
+	fi
+	[ "$(grep -cE '^(not )?ok ' "$work/tap")" = "$(check --list | sed -n 's/ checks$//p')" ] ||
+		fail "$(cat "$work/tap")"
+}
+
 start_tiny
-check >"$work/tap" || fail "$(cat "$work/tap")"
-[ "$(grep -c '^ok ' "$work/tap")" = "$(check --list | sed -n 's/ checks$//p')" ] ||
-	fail "$(cat "$work/tap")"
+check_all
 ! grep -q SKIP "$work/tap" || fail "skipped in the lab: $(grep SKIP "$work/tap")"
 
 # The other ways to see and to make what is shown.
