@@ -90,8 +90,10 @@ wait_for() { # WHAT COMMAND...
 	done
 }
 
+# Its text, too, which comes a frame later: 20 columns in reverse.
 shows_shm() {
-	[ "$("$picture_diff" --count $shm_color "$picture")" -gt 1000 ]
+	[ "$("$picture_diff" --count $shm_color "$picture")" -gt 1000 ] &&
+		[ "$("$picture_diff" --count ffffff "$picture")" -gt 1000 ]
 }
 
 # So many windows of sync-client, each whole, and with its last frame.
@@ -102,8 +104,8 @@ shows_frames() { # COUNT
 
 start_shm() {
 	foot --app-id=shm --title=shm --window-size-pixels=280x200 \
-		-o "colors-dark.background=$shm_color" -o cursor.blink=no -o csd.preferred=none \
-		sh -c 'printf "shared memory\n"; exec sleep 1000' >"$work/foot.log" 2>&1 &
+		-o "colors-dark.background=$shm_color" -o colors-dark.foreground=ffffff -o cursor.blink=no \
+		-o csd.preferred=none sh -c 'printf "\033[7m%20s\033[0m\n" "shared memory"; exec sleep 1000' >"$work/foot.log" 2>&1 &
 	client_pid=$!
 	wait_for "foot" shows_shm
 }
