@@ -42,7 +42,10 @@ static struct sbx_point point_of(const struct sbx_promise *promise) {
 	return (struct sbx_point){ .handle = promise->route->handle, .value = promise->value };
 }
 
-/* As sbx_promise_look(), while the timeline is there. */
+/*
+ * As sbx_promise_look(), while the timeline is there. -EBUSY: somebody may be reading, and only the asking
+ * failed; no patience is lost over that.
+ */
 static int ask(const struct sbx_promise *promise, int *fence) {
 	struct sbx_point point = point_of(promise);
 	enum sbx_point_state state = SBX_POINT_INVALID;
@@ -50,13 +53,16 @@ static int ask(const struct sbx_promise *promise, int *fence) {
 	if (ret == -ENODEV || ret == -EBADF) {
 		return 0; // the device has been removed
 	}
-	if (ret < 0 || state == SBX_POINT_UNMATERIALISED) {
+	if (ret < 0) {
+		return -EBUSY;
+	}
+	if (state == SBX_POINT_UNMATERIALISED) {
 		return -EAGAIN;
 	}
 	if (state != SBX_POINT_MATERIALISED) {
 		return 0;
 	}
-	return sbx_point_export_sync_file(promise->route->sync, point, fence) == 0 ? 0 : -EAGAIN;
+	return sbx_point_export_sync_file(promise->route->sync, point, fence) == 0 ? 0 : -EBUSY;
 }
 
 /*
@@ -179,6 +185,9 @@ int sbx_promise_look(struct sbx_promise *promise, int *fence) {
 		return promise->until_ns != 0 && *fence < 0 ? lose_patience(promise) : 0;
 	}
 	int ret = ask(promise, fence);
+	if (ret == -EBUSY) {
+		return -EAGAIN;
+	}
 	return ret == -EAGAIN ? lose_patience(promise) : ret;
 }
 

@@ -1,3 +1,4 @@
+#include <drm.h>
 #include <errno.h>
 #include "harness/kernel_fake.h"
 #include "harness/peer_timeline.h"
@@ -78,6 +79,27 @@ static void test_patience(void **state) {
 	peer_timeline_destroy(&peer);
 }
 
+/* A fence that is there and cannot be had: somebody reads, however long that takes. */
+static void test_no_fds(void **state) {
+	struct peer_timeline peer;
+	peer_timeline_create(&peer, sync_of(state));
+	struct sbx_promise *promise = sbx_promise_create(peer.wlr, 1);
+	kernel_fake_drm_materialise(peer.wlr->handle, 1);
+	kernel_fake.now_ns = 1000;
+	kernel_fake.broken_request = DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD;
+	kernel_fake.broken_error = -EMFILE;
+	assert_int_equal(look(promise), -EAGAIN);
+	kernel_fake.now_ns = 1000 + 2 * SBX_PROMISE_PATIENCE_NS;
+	assert_int_equal(look(promise), -EAGAIN);
+	kernel_fake.broken_request = 0;
+	int fence = -1;
+	assert_int_equal(sbx_promise_look(promise, &fence), 0);
+	assert_true(fence >= 0);
+	sbx_fd_close(&fence);
+	sbx_promise_destroy(promise);
+	peer_timeline_destroy(&peer);
+}
+
 /* Whatever fails, it is not taken for kept before that. */
 static void test_every_call_fails(void **state) {
 	struct peer_timeline peer;
@@ -138,6 +160,7 @@ int main(int argc, char *argv[]) {
 	const struct CMUnitTest host[] = {
 		PROMISE("promise: kept", test_kept),
 		PROMISE("promise: a fence", test_fence),
+		PROMISE("promise: no fds", test_no_fds),
 		PROMISE("promise: the timeline goes", test_timeline_goes),
 		PROMISE("promise: work that never was", test_patience),
 		PROMISE("promise: every call fails once", test_every_call_fails),
