@@ -52,6 +52,7 @@ void sbx_work_sent(struct sbx_pass *pass, int64_t sent_ns, int done_fd) {
 	if (pass->timer != NULL && pass->timer == work->timer) {
 		work->timed = true;
 	} else if (!pass->waits && sbx_pace_measures(pass->target)) {
+		close_fence(work); // of another pass on the same target, begun before this one was submitted
 		work->sent_ns = sent_ns;
 		if (done_fd < 0) {
 			sbx_pace_report(pass->target, sbx_renderer_now_ns() - sent_ns);
