@@ -25,7 +25,7 @@ int suite_run(int argc, char *argv[], const char *name, const struct CMUnitTest 
 	if (argc > 1 && strcmp(argv[1], "lab") == 0) {
 		if (!have_lab()) {
 			fprintf(stderr, "skipped: needs a DRM device with syncobj timelines, and vgem\n");
-			return 77;
+			return getenv("SIGNALBOX_LAB") != NULL ? 1 : 77;
 		}
 		return _cmocka_run_group_tests(name, lab, lab_count, NULL, NULL);
 	}

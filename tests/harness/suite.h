@@ -14,7 +14,7 @@
 
 #define SUITE_COUNT(tests) (sizeof(tests) / sizeof((tests)[0]))
 
-/** main(): exits with 77 (skipped) where "lab" finds no device. */
+/** main(): exits with 77 (skipped) where "lab" finds no device, in the lab VM with 1. */
 int suite_run(int argc, char *argv[], const char *name, const struct CMUnitTest *host, size_t host_count,
 	const struct CMUnitTest *lab, size_t lab_count);
 

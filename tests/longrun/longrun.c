@@ -542,7 +542,7 @@ int main(int argc, char *argv[]) {
 	}
 	if (!have_devices()) {
 		fprintf(stderr, "skipped: needs a DRM device with syncobj timelines, and vgem\n");
-		return 77;
+		return getenv("SIGNALBOX_LAB") != NULL ? 1 : 77;
 	}
 	do_without_cache(argv);
 	unsigned commits = 200000;

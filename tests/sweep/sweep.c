@@ -392,7 +392,7 @@ int main(int argc, char *argv[]) {
 	lab = argc > 1 && strcmp(argv[1], "lab") == 0;
 	if (lab && !have_devices()) {
 		fprintf(stderr, "skipped: needs a DRM device with syncobj timelines, and vgem\n");
-		return 77;
+		return getenv("SIGNALBOX_LAB") != NULL ? 1 : 77;
 	}
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	for (int i = 2; i + 1 < argc; i += 2) {
