@@ -33,17 +33,10 @@ static void unlock(struct keep *keep) {
 	wlr_surface_unlock_cached(surface, seq);
 }
 
-static bool is_synchronised(struct wlr_subsurface *subsurface) {
-	while (subsurface != NULL && !subsurface->synchronized) {
-		subsurface = wlr_subsurface_try_from_wlr_surface(subsurface->parent);
-	}
-	return subsurface != NULL;
-}
-
 /* Where wlroots has a lock, it is on an earlier commit, and ours is not needed. */
 static void give_to_wlroots(struct keep *keep) {
 	struct wlr_subsurface *subsurface = wlr_subsurface_try_from_wlr_surface(keep->child->surface);
-	if (!is_synchronised(subsurface) || subsurface->has_cache) {
+	if (!sbx_latch_is_synchronised(subsurface) || subsurface->has_cache) {
 		unlock(keep);
 		return;
 	}

@@ -409,7 +409,7 @@ static void handle_gate(struct sbx_loan *loan, void *data) {
 
 static struct sbx_latch *find_latch(struct sbx_syncobj_manager *manager, struct wlr_surface *surface);
 
-static bool is_synchronised(struct wlr_subsurface *subsurface) {
+bool sbx_latch_is_synchronised(struct wlr_subsurface *subsurface) {
 	while (subsurface != NULL && !subsurface->synchronized) {
 		subsurface = wlr_subsurface_try_from_wlr_surface(subsurface->parent);
 	}
@@ -433,7 +433,7 @@ static bool add_edge(struct hold *parent, struct hold *child) {
 static void wait_for_child(struct sbx_latch *latch, struct hold **hold,
 		struct wlr_subsurface *subsurface) {
 	struct sbx_latch *child = find_latch(latch->manager, subsurface->surface);
-	if (child == NULL || wl_list_empty(&child->holds) || !is_synchronised(subsurface)) {
+	if (child == NULL || wl_list_empty(&child->holds) || !sbx_latch_is_synchronised(subsurface)) {
 		return;
 	}
 	if (*hold == NULL) {
@@ -573,7 +573,7 @@ static struct hold *find_root(struct hold *hold) {
 		struct edge *edge = wl_container_of(hold->parents.next, edge, child_link);
 		hold = edge->parent;
 	}
-	return is_synchronised(wlr_subsurface_try_from_wlr_surface(hold->latch->surface)) ? NULL : hold;
+	return sbx_latch_is_synchronised(wlr_subsurface_try_from_wlr_surface(hold->latch->surface)) ? NULL : hold;
 }
 
 void sbx_latch_ask(struct sbx_syncobj_manager *manager, struct sbx_pace *pace) {

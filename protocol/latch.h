@@ -35,6 +35,7 @@ struct sbx_loan;
 struct sbx_quota;
 struct sbx_syncobj_manager;
 struct sbx_syncobj_surface;
+struct wlr_subsurface;
 
 /** Follows the surface's state from pending through cached to current. */
 struct sbx_latch_state {
@@ -78,5 +79,8 @@ struct sbx_latch *sbx_latch_get(struct sbx_syncobj_manager *manager, struct wlr_
 struct sbx_latch *sbx_latch_find(struct sbx_syncobj_manager *manager, struct wlr_surface *surface);
 /** For deadline.c: it is an output's last moment for rendering. What can be expected in time is applied. */
 void sbx_latch_ask(struct sbx_syncobj_manager *manager, struct sbx_pace *pace);
+
+/** Whether its commits wait for its parent's: it is synchronised, or one of its ancestors is. NULL: no. */
+bool sbx_latch_is_synchronised(struct wlr_subsurface *subsurface);
 
 #endif
