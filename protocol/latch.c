@@ -599,15 +599,6 @@ void sbx_latch_ask(struct sbx_syncobj_manager *manager, struct sbx_pace *pace) {
 
 /* Commit */
 
-static void drop_loan(struct sbx_latch_state *state) {
-	struct sbx_loan *loan = state->loan;
-	*state = (struct sbx_latch_state){0};
-	if (loan != NULL) {
-		sbx_deadline_forget(loan);
-		sbx_loan_drop(loan);
-	}
-}
-
 static enum sbx_latch_policy policy_of(const struct sbx_latch *latch) {
 	if (!latch->manager->asked) {
 		return SBX_LATCH_SIGNALLED;
@@ -691,7 +682,7 @@ static void handle_client_commit(struct wl_listener *listener, void *data) {
 		return;
 	}
 	sbx_keep_commit(latch);
-	drop_loan(&latch->pending);
+	sbx_content_drop(&latch->pending);
 	latch->pending.attached = surface->pending.committed & WLR_SURFACE_STATE_BUFFER;
 	if (latch->pending.attached && surface->pending.buffer == NULL) {
 		// Applied now, with all that was held: it waits for no child, either.
@@ -705,25 +696,16 @@ static void handle_client_commit(struct wl_listener *listener, void *data) {
 }
 
 static void finish_state(void *state) {
-	drop_loan(state);
+	sbx_content_drop(state);
 }
 
 static void move_state(void *dst, void *src) {
-	struct sbx_latch_state *to = dst, *from = src;
-	if (from->attached) {
-		drop_loan(to);
-		*to = *from;
-		*from = (struct sbx_latch_state){0};
-	}
+	sbx_content_move(dst, src);
 }
 
 static void handle_commit(struct wlr_surface_synced *synced) {
 	struct sbx_latch *latch = wl_container_of(synced, latch, synced);
-	struct sbx_loan *loan = latch->current.loan;
-	if (loan != NULL && loan->state == SBX_LOAN_HELD) {
-		latch->manager->latched[latch->current.policy] += loan->gate.state != SBX_GATE_WITHDRAWN;
-		sbx_loan_latch(loan);
-	}
+	sbx_content_commit(latch);
 	sbx_keep_let_go(latch);
 }
 
@@ -779,6 +761,7 @@ static struct sbx_latch *create(struct sbx_syncobj_manager *manager, struct wlr_
 	latch->surface = surface;
 	latch->quota = quota;
 	latch->policy = -1;
+	latch->shown = surface->buffer;
 	wl_list_init(&latch->holds);
 	wl_list_init(&latch->bet.link);
 	wl_list_init(&latch->kept);

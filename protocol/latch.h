@@ -29,6 +29,7 @@
 #include <wlr/types/wlr_linux_drm_syncobj_v1.h>
 #include <wlr/util/addon.h>
 #include "loan/forecast.h"
+#include "protocol/content.h"
 #include "protocol/deadline.h"
 
 struct sbx_loan;
@@ -36,16 +37,6 @@ struct sbx_quota;
 struct sbx_syncobj_manager;
 struct sbx_syncobj_surface;
 struct wlr_subsurface;
-
-/** Follows the surface's state from pending through cached to current. */
-struct sbx_latch_state {
-	/** A buffer or nothing was attached: replaces the content, whether or not there is a loan. */
-	bool attached;
-	/** Owned. */
-	struct sbx_loan *loan;
-	/** The loan's. */
-	enum sbx_latch_policy policy;
-};
 
 struct sbx_latch {
 	struct sbx_syncobj_manager *manager;
@@ -65,6 +56,8 @@ struct sbx_latch {
 	struct wlr_addon addon; // of the surface
 	struct wlr_surface_synced synced;
 	struct sbx_latch_state pending, current;
+	/** The surface's texture after the last commit; only compared. */
+	const struct wlr_client_buffer *shown;
 	struct wl_listener client_commit;
 	/** While there are holds: the role's objects; initialised links otherwise. */
 	struct wl_listener role_destroy, xdg_role_destroy;

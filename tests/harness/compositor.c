@@ -44,12 +44,14 @@ void drmFreeDevice(drmDevicePtr *device) {
 
 struct texture {
 	struct wlr_texture base;
-	struct wlr_buffer *buffer;
+	struct wlr_buffer *buffer; // NULL: lost
+	struct wl_list link; // test_compositor.textures
 };
 
 static void texture_destroy(struct wlr_texture *wlr_texture) {
 	struct texture *texture = wl_container_of(wlr_texture, texture, base);
 	wlr_buffer_unlock(texture->buffer);
+	wl_list_remove(&texture->link);
 	free(texture);
 }
 
@@ -57,11 +59,24 @@ static const struct wlr_texture_impl texture_impl = { .destroy = texture_destroy
 
 static struct wlr_texture *texture_from_buffer(struct wlr_renderer *renderer,
 		struct wlr_buffer *buffer) {
+	struct test_compositor *compositor = wl_container_of(renderer, compositor, renderer);
+	if (compositor->refuses_textures) {
+		return NULL;
+	}
 	struct texture *texture = calloc(1, sizeof(*texture));
 	wlr_texture_init(&texture->base, renderer, &texture_impl, (uint32_t)buffer->width,
 		(uint32_t)buffer->height);
 	texture->buffer = wlr_buffer_lock(buffer);
+	wl_list_insert(&compositor->textures, &texture->link);
 	return &texture->base;
+}
+
+void test_compositor_lose_textures(struct test_compositor *compositor) {
+	struct texture *texture;
+	wl_list_for_each(texture, &compositor->textures, link) {
+		wlr_buffer_unlock(texture->buffer);
+		texture->buffer = NULL;
+	}
 }
 
 static const struct wlr_drm_format_set *get_formats(struct wlr_renderer *renderer, uint32_t caps) {
@@ -183,6 +198,7 @@ struct test_compositor *test_compositor_create_with(int drm_fd, const struct sbx
 	wl_list_init(&compositor->windows);
 	wlr_drm_format_set_add(&compositor->formats, DRM_FORMAT_XRGB8888, DRM_FORMAT_MOD_LINEAR);
 	wlr_drm_format_set_add(&compositor->formats, DRM_FORMAT_ARGB8888, DRM_FORMAT_MOD_LINEAR);
+	wl_list_init(&compositor->textures);
 	wlr_renderer_init(&compositor->renderer, &renderer_impl, WLR_BUFFER_CAP_DMABUF);
 
 	compositor->wlr_compositor = wlr_compositor_create(display, 6,

@@ -29,6 +29,9 @@ struct test_compositor {
 	struct sbx_syncobj_manager *manager;
 	struct wlr_compositor *wlr_compositor;
 	struct wlr_renderer renderer;
+	struct wl_list textures; // of its own renderer
+	/** Its own renderer has no memory for more textures. */
+	bool refuses_textures;
 	struct wlr_drm_format_set formats;
 	struct wl_list clients; // test_client.link
 	struct wl_list windows; // of the server's side
@@ -54,6 +57,9 @@ void test_compositor_destroy(struct test_compositor *compositor);
 
 /** The surface number i of the compositor's, the newest first; NULL: there are not that many. */
 struct wlr_surface *test_compositor_surface(struct test_compositor *compositor, unsigned i);
+
+/** Its own renderer's textures do not read their buffers any more, as those of a device that was lost. */
+void test_compositor_lose_textures(struct test_compositor *compositor);
 
 /** Let everybody talk until nobody has anything to say. */
 void test_pump(struct test_compositor *compositor);

@@ -51,6 +51,36 @@ static void open_showing(struct protocol_lab *lab, struct test_window *window) {
 	assert_int_equal(test_window_content(window), 1);
 }
 
+/* wlroots keeps what it shows where it cannot take what was committed. */
+static void test_not_taken(void **state) {
+	struct protocol_lab *lab = *state;
+	struct test_window window;
+	open_showing(lab, &window);
+	// The first point stays owed for longer than later ones: they need a timeline of their own.
+	struct test_timeline first = window.release;
+	test_timeline_create(lab->client, &window.release);
+	lab->compositor->refuses_textures = true;
+	for (uint64_t value = 2; value <= 3; value++) {
+		test_signal(lab->client, &window.acquire, value);
+		test_show(&window, (int)value, value, value);
+		assert_int_equal(test_window_content(&window), 1);
+		expect_released(&window, (int)value);
+		test_compositor_lose_textures(lab->compositor);
+		test_pump(lab->compositor);
+		assert_int_equal(test_state(lab->client, &first, 1), SBX_POINT_UNMATERIALISED);
+	}
+	lab->compositor->refuses_textures = false;
+	test_signal(lab->client, &window.acquire, 4);
+	test_show(&window, 4, 4, 4);
+	expect_content(&window, 4);
+	test_pump(lab->compositor);
+	assert_int_equal(test_state(lab->client, &first, 1), SBX_POINT_SIGNALLED);
+	expect_owed(&window, 4);
+	test_timeline_destroy(&first);
+	test_window_close(&window);
+	protocol_lab_check(lab);
+}
+
 /* Waiting */
 
 static void test_signalled(void **state) {
@@ -822,6 +852,7 @@ static void test_too_many_timelines(void **state) {
 	KIND("latch: no eventfd", test_no_eventfd), \
 	KIND("latch: no export", test_no_export), \
 	KIND("latch: no answer", test_no_answer), \
+	KIND("latch: content that cannot be taken", test_not_taken), \
 	KIND("latch: too many held commits", test_too_many_held), \
 	KIND("latch: too many timelines", test_too_many_timelines)
 
