@@ -49,6 +49,11 @@ struct gpu {
 };
 
 struct gpu *gpu_fake_create(void);
+/**
+ * Whether completions are exported as fences even where that waits for the work: what hardware does, on a
+ * software device.
+ */
+extern bool gpu_real_exports;
 /** NULL: there is no Vulkan device that can do it. */
 struct gpu *gpu_real_create(void);
 

@@ -48,6 +48,8 @@ struct real {
 	struct wl_listener lost_listener;
 };
 
+bool gpu_real_exports;
+
 static struct real *current;
 static PFN_vkImportSemaphoreFdKHR import_semaphore;
 
@@ -148,6 +150,9 @@ static bool open_renderer(struct real *real) {
 	real->base.renderer = renderer;
 	real->sbx = sbx_renderer_from_wlr(renderer);
 	real->lost = false;
+	if (gpu_real_exports) {
+		real->sbx->device->caps.export_blocks = false;
+	}
 	real->lost_listener.notify = handle_lost;
 	wl_signal_add(&renderer->events.lost, &real->lost_listener);
 	vulkan_fault_install(real->sbx->device);

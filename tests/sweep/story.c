@@ -796,6 +796,8 @@ static bool all_shown(void *data) {
 /* Whatever has happened: those who are left, and one who comes new, are shown as they should be. */
 static void go_on(struct story *story) {
 	fault_pause(true);
+	// Where the last pass has lost the device, another renderer is made before anything is committed.
+	draw(story);
 	client_open(story, CLIENTS);
 	actor_open(story, &story->actors[SURVIVOR]);
 	for (int i = 0; i <= ACTORS; i++) {

@@ -3,8 +3,10 @@
  * use of it, and every error that it can give, and each time it must end well. First the controls: with a
  * planted defect it must not.
  *
- * usage: sweep host|lab [--errors N] [--every N] [--only CALL]
- *        sweep host|lab --case CALL N ERROR once|spell|good
+ * usage: sweep host|lab|lab-exports [--errors N] [--every N] [--only CALL]
+ *        sweep host|lab|lab-exports --case CALL N ERROR once|spell|good
+ *
+ * lab-exports: the renderer exports each completion as a fence, as it does on hardware.
  *
  * --errors N: of each call the first N errors at every use; the rest, and the other modes, at every
  * --every'th use only. Without it all errors at every use.
@@ -389,7 +391,8 @@ static bool have_devices(void) {
 int main(int argc, char *argv[]) {
 	struct plan plan = { .errors = 8, .every = 1 };
 	do_without_cache(argv);
-	lab = argc > 1 && strcmp(argv[1], "lab") == 0;
+	gpu_real_exports = argc > 1 && strcmp(argv[1], "lab-exports") == 0;
+	lab = gpu_real_exports || (argc > 1 && strcmp(argv[1], "lab") == 0);
 	if (lab && !have_devices()) {
 		fprintf(stderr, "skipped: needs a DRM device with syncobj timelines, and vgem\n");
 		return getenv("SIGNALBOX_LAB") != NULL ? 1 : 77;
