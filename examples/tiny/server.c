@@ -38,12 +38,15 @@ static struct wlr_renderer *create_renderer(struct tiny *tiny) {
 	});
 }
 
+static void handle_renderer_lost(struct wl_listener *listener, void *data);
+
 /*
- * The GPU is gone or was reset. A new renderer can go on where the lost one stopped: textures are
- * made again from the clients' buffers when they are next drawn.
+ * The GPU is gone or was reset. A new renderer goes on where the lost one stopped: clients' textures are
+ * made again with their next commits. The lost one must not be destroyed by a listener of its own.
  */
-static void handle_renderer_lost(struct wl_listener *listener, void *data) {
-	struct tiny *tiny = wl_container_of(listener, tiny, renderer_lost);
+static void replace_renderer(void *data) {
+	struct tiny *tiny = data;
+	tiny->renderer_idle = NULL;
 	struct wlr_renderer *renderer = create_renderer(tiny);
 	struct wlr_allocator *allocator =
 		renderer != NULL ? wlr_allocator_autocreate(tiny->backend, renderer) : NULL;
@@ -64,6 +67,13 @@ static void handle_renderer_lost(struct wl_listener *listener, void *data) {
 	tiny_outputs_init_render(tiny);
 	wlr_allocator_destroy(lost_allocator);
 	wlr_renderer_destroy(lost_renderer);
+}
+
+static void handle_renderer_lost(struct wl_listener *listener, void *data) {
+	struct tiny *tiny = wl_container_of(listener, tiny, renderer_lost);
+	if (tiny->renderer_idle == NULL) {
+		tiny->renderer_idle = wl_event_loop_add_idle(tiny->loop, replace_renderer, tiny);
+	}
 }
 
 static bool init_rendering(struct tiny *tiny) {
@@ -221,6 +231,9 @@ void tiny_finish(struct tiny *tiny) {
 	tiny_seat_finish(tiny);
 	tiny_outputs_finish(tiny);
 	tiny_unlisten(&tiny->renderer_lost);
+	if (tiny->renderer_idle != NULL) {
+		wl_event_source_remove(tiny->renderer_idle);
+	}
 	if (tiny->scene != NULL) {
 		wlr_scene_node_destroy(&tiny->scene->tree.node);
 	}

@@ -95,6 +95,8 @@ struct tiny {
 	struct sbx_syncobj_manager *syncobj; /* NULL: no explicit sync, or wlroots' */
 	FILE *presented; /* may be NULL */
 	struct wl_listener renderer_lost;
+	/** Where another renderer takes the place of one that was lost; NULL: it is not. */
+	struct wl_event_source *renderer_idle;
 
 	struct wlr_scene *scene;
 	struct wlr_scene_tree *layers[TINY_LAYER_COUNT];
