@@ -1,6 +1,7 @@
 #include <stddef.h>
 #include <wlr/types/wlr_buffer.h>
 #include <wlr/types/wlr_compositor.h>
+#include <wlr/util/transform.h>
 #include "loan/loan.h"
 #include "protocol/content.h"
 #include "protocol/deadline.h"
@@ -54,4 +55,54 @@ void sbx_content_commit(struct sbx_latch *latch) {
 		latch_loan(latch, committed);
 	}
 	drop(is_new ? replaced : committed);
+}
+
+static struct wlr_surface_state *find_cached(struct wlr_surface *surface, uint32_t seq) {
+	struct wlr_surface_state *cached;
+	wl_list_for_each(cached, &surface->cached, cached_state_link) {
+		if (cached->seq == seq) {
+			return cached;
+		}
+	}
+	return NULL;
+}
+
+/* The size that the buffer of `current` has with the transform, scale and viewport of `next`. */
+static void keep_size(struct wlr_surface_state *next, const struct wlr_surface_state *current) {
+	bool set_viewport = next->committed & WLR_SURFACE_STATE_VIEWPORT;
+	const struct wlr_surface_state *viewport = set_viewport ? next : current;
+	next->buffer_width = next->width = current->buffer_width;
+	next->buffer_height = next->height = current->buffer_height;
+	if (next->buffer_width == 0) {
+		return;
+	}
+	if (viewport->viewport.has_dst) {
+		next->width = viewport->viewport.dst_width;
+		next->height = viewport->viewport.dst_height;
+	} else if (viewport->viewport.has_src) {
+		next->width = (int)viewport->viewport.src.width;
+		next->height = (int)viewport->viewport.src.height;
+	} else {
+		bool set_transform = next->committed & WLR_SURFACE_STATE_TRANSFORM;
+		bool set_scale = next->committed & WLR_SURFACE_STATE_SCALE;
+		int32_t scale = set_scale ? next->scale : current->scale;
+		wlr_output_transform_coords(set_transform ? next->transform : current->transform,
+			&next->width, &next->height);
+		next->width /= scale;
+		next->height /= scale;
+	}
+}
+
+void sbx_content_discard(struct sbx_latch *latch, uint32_t seq) {
+	struct wlr_surface_state *cached = find_cached(latch->surface, seq);
+	if (cached == NULL) {
+		return;
+	}
+	struct wlr_buffer *buffer = cached->buffer;
+	cached->buffer = NULL;
+	cached->committed &= ~(uint32_t)(WLR_SURFACE_STATE_BUFFER | WLR_SURFACE_STATE_SURFACE_DAMAGE |
+		WLR_SURFACE_STATE_BUFFER_DAMAGE);
+	keep_size(cached, &latch->surface->current);
+	wlr_buffer_unlock(buffer);
+	sbx_content_drop(wlr_surface_synced_get_state(&latch->synced, cached));
 }

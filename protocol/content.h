@@ -10,6 +10,7 @@
 
 #include <signalbox/syncobj.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct sbx_latch;
 struct sbx_loan;
@@ -38,5 +39,11 @@ void sbx_content_move(struct sbx_latch_state *to, struct sbx_latch_state *from);
  * round where the surface still shows what it did.
  */
 void sbx_content_commit(struct sbx_latch *latch);
+
+/**
+ * The cached commit `seq`, the first of them, loses its buffer and its loan: the surface keeps the content,
+ * and the size, that it has.
+ */
+void sbx_content_discard(struct sbx_latch *latch, uint32_t seq);
 
 #endif

@@ -4,7 +4,6 @@
 #include <wlr/types/wlr_buffer.h>
 #include <wlr/types/wlr_subcompositor.h>
 #include <wlr/types/wlr_xdg_shell.h>
-#include <wlr/util/transform.h>
 #include "loan/loan.h"
 #include "loan/offer.h"
 #include "loan/pace.h"
@@ -128,7 +127,6 @@ static void hold_destroy(struct hold *hold) {
 	}
 }
 
-static void discard_content(struct hold *hold);
 
 /*
  * Content of a bare surface that has become a window since: an error of the client's (xdg-shell forbids a
@@ -151,7 +149,8 @@ static void hold_finish(struct hold *hold) {
 		return;
 	}
 	if (hold->failed || has_met_a_role(hold)) {
-		discard_content(hold);
+		hold->loan = NULL;
+		sbx_content_discard(hold->latch, hold->seq);
 	}
 	hold_destroy(hold);
 	wlr_surface_unlock_cached(surface, seq);
@@ -289,67 +288,6 @@ static struct hold *hold_create(struct sbx_latch *latch) {
 }
 
 /* A fence that failed */
-
-static struct wlr_surface_state *find_cached(struct wlr_surface *surface, uint32_t seq) {
-	struct wlr_surface_state *cached;
-	wl_list_for_each(cached, &surface->cached, cached_state_link) {
-		if (cached->seq == seq) {
-			return cached;
-		}
-	}
-	return NULL;
-}
-
-/* The size that the buffer of `current` has with the transform, scale and viewport of `next`. */
-static void keep_size(struct wlr_surface_state *next, const struct wlr_surface_state *current) {
-	bool set_viewport = next->committed & WLR_SURFACE_STATE_VIEWPORT;
-	const struct wlr_surface_state *viewport = set_viewport ? next : current;
-	next->buffer_width = next->width = current->buffer_width;
-	next->buffer_height = next->height = current->buffer_height;
-	if (next->buffer_width == 0) {
-		return;
-	}
-	if (viewport->viewport.has_dst) {
-		next->width = viewport->viewport.dst_width;
-		next->height = viewport->viewport.dst_height;
-	} else if (viewport->viewport.has_src) {
-		next->width = (int)viewport->viewport.src.width;
-		next->height = (int)viewport->viewport.src.height;
-	} else {
-		bool set_transform = next->committed & WLR_SURFACE_STATE_TRANSFORM;
-		bool set_scale = next->committed & WLR_SURFACE_STATE_SCALE;
-		int32_t scale = set_scale ? next->scale : current->scale;
-		wlr_output_transform_coords(set_transform ? next->transform : current->transform,
-			&next->width, &next->height);
-		next->width /= scale;
-		next->height /= scale;
-	}
-}
-
-/*
- * The commit loses its buffer: the surface keeps the content that it has. The hold is the first, so that
- * what is current is what it would have replaced.
- */
-static void discard_content(struct hold *hold) {
-	struct sbx_latch *latch = hold->latch;
-	struct wlr_surface_state *cached = find_cached(latch->surface, hold->seq);
-	if (cached == NULL) {
-		return;
-	}
-	struct sbx_latch_state *state = wlr_surface_synced_get_state(&latch->synced, cached);
-	struct sbx_loan *loan = state->loan;
-	*state = (struct sbx_latch_state){0};
-	hold->loan = NULL;
-	struct wlr_buffer *buffer = cached->buffer;
-	cached->buffer = NULL;
-	cached->committed &= ~(uint32_t)(WLR_SURFACE_STATE_BUFFER | WLR_SURFACE_STATE_SURFACE_DAMAGE |
-		WLR_SURFACE_STATE_BUFFER_DAMAGE);
-	keep_size(cached, &latch->surface->current);
-	wlr_buffer_unlock(buffer);
-	if (loan != NULL) {
-		sbx_loan_drop(loan);
-	}
-}
 
 static void log_failure(const struct hold *hold) {
 	const struct sbx_loan *loan = hold->loan;
