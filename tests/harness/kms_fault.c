@@ -11,6 +11,9 @@
  * TEST_ONLY commits and those that may change the mode are left alone. What was done is written, a line
  * each, to the same name with ".log" behind it: "fence EPERM", "commit EBUSY", "noflip", and "passed" with
  * "fence" or "no-fence" for the commits that got through.
+ *
+ * With SBX_KMS_NAIVE in the environment the compositor is what it would be without struct sbx_output's care:
+ * its frames are committed as wlroots does it.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -35,6 +38,8 @@ static struct {
 } faults;
 
 int ioctl(int fd, unsigned long request, ...) __attribute__((visibility("default")));
+bool sbx_scene_output_commit(void *output, void *scene_output, const void *options)
+	__attribute__((visibility("default")));
 
 static const struct {
 	const char *name;
@@ -202,4 +207,15 @@ int ioctl(int fd, unsigned long request, ...) {
 		unplug(arg);
 	}
 	return ret;
+}
+
+bool sbx_scene_output_commit(void *output, void *scene_output, const void *options) {
+	if (getenv("SBX_KMS_NAIVE") == NULL) {
+		bool (*ours)(void *, void *, const void *) =
+			(bool (*)(void *, void *, const void *))dlsym(RTLD_NEXT, "sbx_scene_output_commit");
+		return ours(output, scene_output, options);
+	}
+	bool (*theirs)(void *, const void *) =
+		(bool (*)(void *, const void *))dlsym(RTLD_DEFAULT, "wlr_scene_output_commit");
+	return theirs(scene_output, options);
 }
