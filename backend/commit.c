@@ -151,13 +151,14 @@ static void commit_waiting(struct sbx_output *output) {
 	}
 }
 
-/*
- * What is on the screen once more: the cursor moves with it. Not a commit without a buffer, as wlroots lets
- * that block until the vblank.
- */
-static void commit_front(struct sbx_output *output) {
+bool sbx_output_commit_front(struct sbx_output *output, bool reconfigure) {
+	if (output->front == NULL) {
+		return false;
+	}
+	bool redraw = output->redraw;
 	struct wlr_output_state state;
 	wlr_output_state_init(&state);
+	state.allow_reconfiguration = reconfigure;
 	wlr_output_state_set_buffer(&state, output->front);
 	state.buffer_src_box = output->front_src_box;
 	state.buffer_dst_box = output->front_dst_box;
@@ -165,9 +166,12 @@ static void commit_front(struct sbx_output *output) {
 	pixman_region32_init(&nothing);
 	wlr_output_state_set_damage(&state, &nothing);
 	pixman_region32_fini(&nothing);
-	output->more = true;
-	commit_now(output, &state);
+	bool ok = commit_now(output, &state) == 0;
 	wlr_output_state_finish(&state);
+	if (ok && redraw) {
+		sbx_output_retry(output, true); // this has not drawn it
+	}
+	return ok;
 }
 
 void sbx_output_advance(struct sbx_output *output) {
@@ -175,7 +179,9 @@ void sbx_output_advance(struct sbx_output *output) {
 	if (output->readiness.state == SBX_READINESS_PENDING) {
 		if (wlr->needs_frame && !wlr->frame_pending && wlr->hardware_cursor != NULL &&
 				output->quirks->is_kms && output->front != NULL) {
-			commit_front(output);
+			// The cursor moves with it. Without a buffer wlroots would let the commit block until the vblank.
+			output->more = true;
+			sbx_output_commit_front(output, false);
 		}
 		return;
 	}

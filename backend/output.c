@@ -62,7 +62,7 @@ static void handle_wlr_frame(struct wl_listener *listener, void *data) {
 static void handle_wlr_present(struct wl_listener *listener, void *data) {
 	struct sbx_output *output = wl_container_of(listener, output, wlr_present);
 	const struct wlr_output_event_present *event = data;
-	sbx_timer_arm(&output->flip_timer, 0);
+	sbx_output_forget_flip(output);
 	// A parent says of frames that nobody saw that they were not presented, for as long as nobody looks; what
 	// it reads is locked by wlroots until it gives that back.
 	if (event->presented || !output->quirks->is_kms) {
@@ -79,13 +79,6 @@ bool sbx_output_is_foreign(const struct sbx_output *output, struct wlr_buffer *b
 	return swapchain == NULL || !wlr_swapchain_has_buffer(swapchain, buffer);
 }
 
-static void watch_flip(struct sbx_output *output) {
-	// A parent may have good reasons to let a window wait: it is hidden.
-	if (output->quirks->is_kms) {
-		sbx_timer_arm(&output->flip_timer, sbx_kernel_now_ns() + SBX_FLIP_LATE_MS * MS);
-	}
-}
-
 static void set_front(struct sbx_output *output, const struct wlr_output_state *state) {
 	struct wlr_buffer *old = output->front;
 	output->front = state != NULL ? wlr_buffer_lock(state->buffer) : NULL;
@@ -99,7 +92,7 @@ static void set_front(struct sbx_output *output, const struct wlr_output_state *
 static void note_off(struct sbx_output *output) {
 	set_front(output, NULL);
 	sbx_plane_clear(&output->plane);
-	sbx_timer_arm(&output->flip_timer, 0);
+	sbx_output_forget_flip(output);
 	sbx_timer_arm(&output->retry_timer, 0);
 	sbx_timer_arm(&output->render_timer, 0);
 	output->scheduler.target_ns = 0;
@@ -119,7 +112,7 @@ static void handle_wlr_commit(struct wl_listener *listener, void *data) {
 		bool foreign = sbx_output_is_foreign(output, state->buffer);
 		sbx_plane_commit(&output->plane, foreign ? state->buffer : NULL, output->wlr->commit_seq);
 		set_front(output, state);
-		watch_flip(output);
+		sbx_output_watch_flip(output);
 	}
 	if (!output->wlr->enabled) {
 		note_off(output);
@@ -144,10 +137,7 @@ static void handle_retry_timer(void *data) {
 }
 
 static void handle_flip_timer(void *data) {
-	struct sbx_output *output = data;
-	output->info.late_flips++;
-	sbx_log_error("driver bug: %s: a flip of %s has not happened after %d ms; what it shows stays locked",
-		output->quirks->driver, output->wlr->name, SBX_FLIP_LATE_MS);
+	sbx_output_handle_late_flip(data);
 }
 
 void sbx_output_retry(struct sbx_output *output, bool redraw) {
@@ -230,6 +220,7 @@ struct sbx_output *sbx_output_create(struct wlr_output *wlr, const struct sbx_ou
 	output->options = options != NULL ? *options : (struct sbx_output_options){ 0 };
 	output->quirks = sbx_quirks_get(wlr->backend);
 	output->plane.extra_flips = output->quirks->extra_flips;
+	output->flip_ms = SBX_FLIP_LATE_MS;
 	output->info.scanout = SBX_SCANOUT_NO_FRAME;
 	wl_signal_init(&output->frame);
 	sbx_desks_init(&output->desks, wlr->event_loop);

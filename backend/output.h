@@ -3,6 +3,7 @@
  *
  *	output.c   its life, the wlr_output's events, what is told to the outside
  *	commit.c   how a frame gets to the wlr_output, and what happens when it does not
+ *	flip.c     a flip that does not happen; crtc.c asks the kernel about it
  *	plane.c    what the screen may be reading
  *	quirks.c   what drivers do otherwise
  *	scanout.c  why a frame was composed
@@ -30,7 +31,9 @@ enum {
 	/** Between two tries of what was refused: doubles from the one to the other. */
 	SBX_RETRY_MIN_MS = 8,
 	SBX_RETRY_MAX_MS = 1000,
+	/** A flip that takes longer is a driver's bug; looked at again after twice as long, up to the second. */
 	SBX_FLIP_LATE_MS = 2000,
+	SBX_FLIP_RETRY_MAX_MS = 16000,
 	/** After a refused commit of a client's buffer so many frames are composed. */
 	SBX_SCANOUT_PAUSE_FRAMES = 60,
 };
@@ -78,7 +81,11 @@ struct sbx_output {
 	struct sbx_timer retry_timer;
 	int retry_ms;
 	bool redraw;
+
+	/** Until the flip of what was committed last has taken too long. */
 	struct sbx_timer flip_timer;
+	int flip_ms;
+	bool flip_is_due, flip_is_late;
 
 	/** We are committing: not somebody else. */
 	bool committing;
@@ -96,6 +103,14 @@ void sbx_output_advance(struct sbx_output *output);
 
 /** Try again later; `redraw`: what was drawn is lost. */
 void sbx_output_retry(struct sbx_output *output, bool redraw);
+
+/** What is on the screen once more; `reconfigure`: past a flip that wlroots waits for. False: refused. */
+bool sbx_output_commit_front(struct sbx_output *output, bool reconfigure);
+
+/** A frame was committed; its flip has happened, or is not expected any more; the timer between. */
+void sbx_output_watch_flip(struct sbx_output *output);
+void sbx_output_forget_flip(struct sbx_output *output);
+void sbx_output_handle_late_flip(struct sbx_output *output);
 
 /** Whether the buffer is not the output's own. */
 bool sbx_output_is_foreign(const struct sbx_output *output, struct wlr_buffer *buffer);

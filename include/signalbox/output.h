@@ -12,6 +12,7 @@
  *   happened, whatever else is committed meanwhile; until then it is locked, and its release point not
  *   signalled. A client's fence that has not signalled does not get to KMS, unless the options say so: the
  *   screen keeps its frame until it has, and cursor and other commits are free meanwhile.
+ * - A flip whose event is lost stops the output for some seconds, not until it is switched off and on.
  * - A frame that cannot be shown (out of memory, EBUSY, a flip still pending) is tried again later, less and
  *   less often, without another's doing.
  * - Why a frame was not scanned out directly can be read at any time, and so can what happened to the
@@ -204,6 +205,11 @@ struct sbx_output_info {
 	uint64_t refused;
 	/** Flips that had not happened two seconds after their commit. */
 	uint64_t late_flips;
+	/**
+	 * Those that had happened, and the kernel told nobody: the frame was committed once more, and the output
+	 * went on. One that really does not happen is waited for, as long as it takes.
+	 */
+	uint64_t lost_flips;
 	/** Frames that were shown at least one vblank after the one they were rendered for. */
 	uint64_t missed_vblanks;
 	/** By how much the last frame was begun later than it could have been, in microseconds. */

@@ -90,6 +90,7 @@ static bool output_commit(struct wlr_output *wlr, const struct wlr_output_state 
 	screen->commits++;
 	screen->committed = state->committed;
 	screen->buffer = state->buffer;
+	screen->reconfigures = state->allow_reconfiguration;
 	screen->had_fence = has_fence(state);
 	if (screen->had_fence) {
 		screen->fence = (struct sbx_point){ state->wait_timeline->handle, state->wait_point };

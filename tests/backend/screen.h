@@ -38,7 +38,7 @@ struct screen {
 	unsigned commits, refused;
 	uint32_t committed;
 	struct wlr_buffer *buffer;
-	bool had_fence;
+	bool had_fence, reconfigures;
 	struct sbx_point fence;
 
 	/* Whether the passes' work is pending, and until which fence. */

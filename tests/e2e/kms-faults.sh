@@ -133,15 +133,28 @@ done
 whole scanout
 [ "$(count_log 'refuses a commit with a fence')" -le 1 ] || fail "said more than once"
 
-# A flip that is never told of: nothing is given back, tiny lives.
+# A flip that has happened and that nobody is told of: the monitor goes on by itself.
 fault "noflip 1"
 wait_faults 1 noflip
-wait_log 'has not happened after'
+wait_log 'nobody was told'
 wayland-info >/dev/null || fail "tiny does not answer"
+goes_on 60 || fail "a lost flip stops the monitor"
 whole lost
+
+# One that does not happen: while the kernel is busy with it, nothing is given back and nothing is tried that
+# would have to wait for it.
+fault stuck
+wait_faults 1 'stuck refused'
+! goes_on 3 || fail "the control: the monitor goes on without its flip"
+wayland-info >/dev/null || fail "tiny does not answer"
+fault
+goes_on 60 || fail "a flip that is over stops the monitor"
+[ "$(done_faults 'stuck blocked')" = 0 ] || fail "tiny would have been blocked"
+whole stuck
 end_client scanout
+[ "$(stat_of "$work/scanout" release_max_us)" -ge 4000000 ] || fail "released while the screen was stuck"
 stop_tiny
-grep -q '^output\..*\.late_flips 1$' "$work/tiny" || fail "the stats do not know of the late flip"
+[ "$(stat_of "$work/tiny" output.Virtual-1.lost_flips)" -ge 2 ] || fail "the stats do not know of the lost flips"
 grep -q '^output\..*\.scanned_out [1-9]' "$work/tiny" || fail "nothing was scanned out directly"
 
 # A monitor is pulled out in mid-frame, and comes back.

@@ -6,11 +6,13 @@
  *	fence ERRNO [N]     commits that bring a fence fail (N: the next N of them)
  *	commit ERRNO [N]    commits fail
  *	noflip [N]          commits are carried out, and their flip is never told of
+ *	stuck               the next flip does not happen, and the kernel is busy with it, while this line is there
  *	unplug NUMBER       the connector with this type id ("Virtual-NUMBER") is disconnected
  *
- * TEST_ONLY commits and those that may change the mode are left alone. What was done is written, a line
- * each, to the same name with ".log" behind it: "fence EPERM", "commit EBUSY", "noflip", and "passed" with
- * "fence" or "no-fence" for the commits that got through.
+ * TEST_ONLY commits are left alone, and so are those that may change the mode, but for "stuck". What was done
+ * is written, a line each, to the same name with ".log" behind it: "fence EPERM", "commit EBUSY", "noflip";
+ * "stuck begins", then "stuck refused" for commits that do not block and "stuck blocked" for those that would;
+ * "passed" with "fence" or "no-fence" for the commits that got through.
  *
  * With SBX_KMS_NAIVE in the environment the compositor is what it would be without struct sbx_output's care:
  * its frames are committed as wlroots does it.
@@ -149,12 +151,37 @@ static bool brings_fence(const struct drm_mode_atomic *atomic) {
 	return false;
 }
 
+/* Whether the commit is answered here, because of a flip that does not happen. */
+static bool answer_stuck(const struct drm_mode_atomic *atomic, int *ret) {
+	static bool stuck;
+	bool nonblock = (atomic->flags & DRM_MODE_ATOMIC_NONBLOCK) != 0;
+	bool wanted = find_line("stuck") != NULL;
+	*ret = 0;
+	if (wanted && stuck) {
+		note("stuck", nonblock ? "refused" : "blocked");
+		errno = EBUSY;
+		*ret = -1;
+		return true;
+	}
+	stuck = wanted && nonblock && (atomic->flags & DRM_MODE_PAGE_FLIP_EVENT) != 0;
+	if (stuck) {
+		note("stuck", "begins");
+	}
+	return stuck;
+}
+
 static int commit(int fd, unsigned long request, struct drm_mode_atomic *atomic) {
-	const uint32_t spared = DRM_MODE_ATOMIC_TEST_ONLY | DRM_MODE_ATOMIC_ALLOW_MODESET;
-	if ((atomic->flags & spared) != 0) {
+	if ((atomic->flags & DRM_MODE_ATOMIC_TEST_ONLY) != 0) {
 		return real_ioctl(fd, request, atomic);
 	}
 	read_faults();
+	int stuck_ret;
+	if (answer_stuck(atomic, &stuck_ret)) {
+		return stuck_ret;
+	}
+	if ((atomic->flags & DRM_MODE_ATOMIC_ALLOW_MODESET) != 0) {
+		return real_ioctl(fd, request, atomic);
+	}
 	int error;
 	bool fence = brings_fence(atomic);
 	if ((fence && take(0, &error)) || take(1, &error)) {
