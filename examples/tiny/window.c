@@ -186,7 +186,9 @@ static void set_fill(struct tiny_window *window, enum fill fill) {
 	tiny_pointer_drop(tiny, window);
 	wlr_xdg_toplevel_set_maximized(window->toplevel, fill == FILL_USABLE);
 	wlr_xdg_toplevel_set_fullscreen(window->toplevel, fill == FILL_OUTPUT);
-	if (window->fill == FILL_NONE) {
+	/* Not while it still has the size of the monitor, although it was told to take its own again. */
+	if (window->fill == FILL_NONE && !window->toplevel->current.fullscreen &&
+			!window->toplevel->current.maximized) {
 		window->free_box = tiny_window_get_box(window);
 	}
 	window->fill = fill;
