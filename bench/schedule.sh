@@ -1,7 +1,8 @@
 #!/bin/bash
 # Prints how old frames are when they are shown, and how many vblanks were missed, for the schedules of
 # struct sbx_output: tiny on a virtual output, and a client that draws a new frame each time it may.
-#	bench/schedule.sh [HZ]...
+#	bench/schedule.sh [HZ[,HZ...]]...
+# Several rates in one word: so many outputs at once, which show the same.
 # With a DRM device our renderer draws, and the client is sync-client; without one, wlroots' pixman renderer
 # and weston-simple-shm. Finds the build in $SBX_BUILD.
 set -u
@@ -29,12 +30,24 @@ if ! compgen -G '/dev/dri/card*' >/dev/null; then
 	client=weston-simple-shm
 fi
 
-measure() { # HZ SCHEDULE
-	"$SBX_BUILD/examples/tiny/tiny" --renderer $renderer --headless "640x480@$1" --schedule "$2" \
+measure() { # HZ[,HZ...] SCHEDULE
+	local rates rate outputs='' number=0
+	IFS=, read -ra rates <<<"$1"
+	for rate in "${rates[@]}"; do
+		outputs+=${outputs:+,}640x480@$rate
+	done
+	"$SBX_BUILD/examples/tiny/tiny" --renderer $renderer --mirror --headless "$outputs" --schedule "$2" \
 		--stats "$work/stats" --exit-after $((seconds * 1000)) --start "exec $client" \
 		>"$work/log" 2>&1 || { tail -n 5 "$work/log" >&2; return 1; }
-	awk -v hz="$1" -v schedule="$2" '
-		/^output\.VIRTUAL-1\./ { sub(/^output\.VIRTUAL-1\./, ""); value[$1] = $2 }
+	for rate in "${rates[@]}"; do
+		number=$((number + 1))
+		report "$rate" "$2" $number
+	done
+}
+
+report() { # HZ SCHEDULE NUMBER
+	awk -v hz="$1" -v schedule="$2" -v prefix="output.VIRTUAL-$3." '
+		index($0, prefix) == 1 { value[substr($1, length(prefix) + 1)] = $2 }
 		END {
 			printf "| %s | %s | %d | %.2f ms | %d | %.2f ms | %.2f ms |\n", hz, schedule,
 				value["shown"], value["age_us"] / 1000, value["missed_vblanks"],
