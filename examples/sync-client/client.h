@@ -136,6 +136,7 @@ struct buffer {
 struct options {
 	const char *name;
 	const char *stats_path;
+	const char *presented_path;
 	int width, height;
 	unsigned palette;
 	int buffers;
@@ -194,6 +195,7 @@ struct client {
 
 	uint64_t start_ns, end_ns;
 	uint64_t frames, presented, discarded;
+	FILE *presented_file;    /* NULL: not asked for */
 	uint64_t early_releases; /* released while it was the window's content */
 	uint64_t early_shows;    /* on a monitor before it was ready */
 	struct series acquire_waits, releases, displays;

@@ -39,6 +39,7 @@ static void usage(FILE *file) {
 		"  --hold N           draw N frames and leave the last one there\n"
 		"  --seconds S        end after S seconds\n"
 		"  --stats FILE       also write the numbers to FILE, as lines \"name value\"\n"
+		"  --presented FILE   write to FILE when each frame was on the monitor, in seconds\n"
 		"  --help\n", file);
 }
 
@@ -121,6 +122,9 @@ static bool parse_option(struct options *options, int option, const char *value)
 	case 'T':
 		options->stats_path = value;
 		break;
+	case 'O':
+		options->presented_path = value;
+		break;
 	default:
 		return false;
 	}
@@ -143,6 +147,7 @@ static bool parse_options(struct options *options, int argc, char *argv[]) {
 		{ "no-points", no_argument, NULL, 'P' },
 		{ "seconds", required_argument, NULL, 'S' },
 		{ "stats", required_argument, NULL, 'T' },
+		{ "presented", required_argument, NULL, 'O' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -346,9 +351,25 @@ static void print_stats(struct client *client) {
 		client->early_releases, client->early_shows);
 }
 
+static bool open_presented(struct client *client) {
+	const char *path = client->options.presented_path;
+	client->presented_file = path != NULL ? fopen(path, "we") : NULL;
+	if (path != NULL && client->presented_file == NULL) {
+		fprintf(stderr, "sync-client: %s: %s\n", path, strerror(errno));
+		return false;
+	}
+	if (client->presented_file != NULL) {
+		setlinebuf(client->presented_file); /* it is read meanwhile */
+	}
+	return true;
+}
+
 static void finish(struct client *client) {
 	frames_finish(client);
 	window_finish(client);
+	if (client->presented_file != NULL) {
+		fclose(client->presented_file);
+	}
 	if (client->vgem_fd >= 0) {
 		close(client->vgem_fd);
 	}
@@ -371,8 +392,8 @@ int main(int argc, char *argv[]) {
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 
-	bool ok = window_init(&client) && open_device(&client) && open_fences(&client) &&
-		frames_init(&client) && run(&client);
+	bool ok = open_presented(&client) && window_init(&client) && open_device(&client) &&
+		open_fences(&client) && frames_init(&client) && run(&client);
 	if (client.end_ns != 0) {
 		print_stats(&client);
 		ok = (client.options.stats_path == NULL || write_stats(&client)) && ok;

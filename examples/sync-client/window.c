@@ -1,4 +1,5 @@
 #include <drm_fourcc.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -289,6 +290,9 @@ static void handle_presented(void *data, struct wp_presentation_feedback *feedba
 	uint64_t shown_ns = seconds * 1000000000 + nanoseconds;
 	forget_feedback(ready);
 	client->presented++;
+	if (client->presented_file != NULL) {
+		fprintf(client->presented_file, "%" PRIu64 ".%09u\n", seconds, nanoseconds);
+	}
 	/*
 	 * A flip is dated to the refresh it belongs to, which on a virtual display may have begun just
 	 * before the frame was ready.
