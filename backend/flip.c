@@ -1,8 +1,11 @@
 #include <wlr/types/wlr_output.h>
 #include "backend/crtc.h"
+#include "backend/implicit.h"
 #include "backend/output.h"
 #include "backend/quirks.h"
+#include "sync/fd.h"
 #include "sync/kernel.h"
+#include "sync/sync_file.h"
 #include "trace/log.h"
 
 #define MS INT64_C(1000000)
@@ -40,6 +43,18 @@ static void wait_longer(struct sbx_output *output) {
 }
 
 /*
+ * Whether what is on the screen is being written to, by a client that it is not free for: the kernel would have
+ * the commit, which blocks, wait for that.
+ */
+static bool is_written(struct sbx_output *output) {
+	int fence = -1;
+	bool written = output->front != NULL && (sbx_implicit_get_fence(output->front, &fence) < 0 ||
+		(fence >= 0 && sbx_fence_status(fence, NULL) <= 0));
+	sbx_fd_close(&fence);
+	return written;
+}
+
+/*
  * While the kernel is busy with it any commit would block until it is done, for ten seconds or for as long as
  * a fence does not come; and what the screen reads is not known. Once it is over only its event was lost: the
  * same frame again has one of its own, which ends the wait of all who wait for the flip.
@@ -54,7 +69,8 @@ void sbx_output_handle_late_flip(struct sbx_output *output) {
 	output->flip_is_due = false;
 	note_late(output);
 	wait_longer(output);
-	if (sbx_crtc_ask(output->wlr) == SBX_CRTC_IDLE && sbx_output_commit_front(output, true)) {
+	if (sbx_crtc_ask(output->wlr) == SBX_CRTC_IDLE && !is_written(output) &&
+			sbx_output_commit_front(output, true)) {
 		output->info.lost_flips++;
 		sbx_log_info("%s: the flip of %s is over, and nobody was told: the frame is committed once more",
 			output->quirks->driver, output->wlr->name);

@@ -217,6 +217,33 @@ static void test_not_kms(void **state) {
 	screen_finish(&screen);
 }
 
+/* A client writes to what is on the screen: the commit would block until it is done. */
+static void test_written(void **state) {
+	struct rig *rig = *state;
+	struct screen screen;
+	struct rig_buffer buffer;
+	uint32_t handle;
+	begin(&screen, rig, SBX_CRTC_IDLE);
+	rig_buffer_init_vgem(rig, &buffer, &handle);
+	buffer.base.width = 64;
+	assert_true(screen_scan_out(&screen, &buffer.base));
+	int writer = vgem_buffer_attach(rig->sync->vgem_fd, handle, true);
+	assert_true(writer >= 0);
+	for (int i = 0; i < 2; i++) {
+		screen.commits = 0;
+		screen.output->flip_is_due = true;
+		sbx_output_handle_late_flip(screen.output);
+		assert_int_equal(screen.commits, i);
+		assert_int_equal(asked, i + 1);
+		if (i == 0) {
+			assert_int_equal(vgem_attached_signal(rig->sync->vgem_fd, (uint32_t)writer), 0);
+		}
+	}
+	end(&screen);
+	rig_buffer_finish(&buffer);
+	vgem_buffer_destroy(rig->sync->vgem_fd, handle);
+}
+
 #define FAKE(name, function) { "flip: " name, function, rig_setup, rig_teardown, NULL }
 
 static const struct CMUnitTest host[] = {
@@ -231,6 +258,10 @@ static const struct CMUnitTest host[] = {
 	FAKE("not KMS", test_not_kms),
 };
 
+static const struct CMUnitTest lab[] = {
+	{ "flip: what is on the screen is written to", test_written, rig_setup_lab, rig_teardown, NULL },
+};
+
 int main(int argc, char *argv[]) {
-	return suite_run(argc, argv, "backend/flip", host, SUITE_COUNT(host), NULL, 0);
+	return suite_run(argc, argv, "backend/flip", host, SUITE_COUNT(host), lab, SUITE_COUNT(lab));
 }
