@@ -3,6 +3,8 @@
  *
  *   signalbox-gpu-bench [--size WIDTHxHEIGHT] [--frames N] [--only WORD]...
  *   signalbox-gpu-bench --busy WIDTHxHEIGHT
+ *   signalbox-gpu-bench --traced WIDTHxHEIGHT
+ *   signalbox-gpu-bench --start TIMES
  *
  * GPU time of each scene from timestamps, frame by frame: median and the tenth and ninetieth percentile of
  * N frames (default 60). "apart": the GPU is idle before each frame, as it is in a compositor. "in a
@@ -17,7 +19,9 @@
 #include "bench/gpu/bandwidth.h"
 #include "bench/gpu/busy.h"
 #include "bench/gpu/scene.h"
+#include "bench/gpu/start.h"
 #include "bench/gpu/stats.h"
+#include "bench/gpu/traced.h"
 #include "render/batch.h"
 #include "render/compose.h"
 #include "render/device.h"
@@ -213,6 +217,15 @@ int main(int argc, char **argv) {
 	}
 	if (argc == 3 && sscanf(argv[2], "%dx%d", &w, &h) == 2 && strcmp(argv[1], "--load") == 0) {
 		return busy_load(w, h);
+	}
+	if (argc == 3 && sscanf(argv[2], "%dx%d", &w, &h) == 2 && strcmp(argv[1], "--traced") == 0) {
+		return traced_measure(w, h);
+	}
+	if (argc == 3 && strcmp(argv[1], "--start") == 0) {
+		return start_measure(atoi(argv[2]));
+	}
+	if (argc == 2 && strcmp(argv[1], "--start-once") == 0) {
+		return start_once();
 	}
 	struct choice choice = { .width = 3840, .height = 2160, .frames = 60 };
 	if (!parse(argc, argv, &choice)) {
