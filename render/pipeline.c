@@ -4,15 +4,12 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "render/cache_file.h"
 #include "render/compose.comp.h"
 #include "render/descriptors.h"
 #include "render/device.h"
 
-/** A cache of ours is some kilobytes; anything larger is not ours. */
-#define MAX_CACHE_SIZE (16 * 1024 * 1024)
+#define CACHE_NAME_SIZE 64
 
 /**
  * Invocations of a workgroup, which draws 256 pixels; on GPUs, on software devices.
@@ -34,89 +31,24 @@ static const uint32_t invocations[SBX_PIPELINE_KINDS][2] = {
 	[SBX_PIPELINE_YCBCR] = { 64, 64 },
 };
 
-/** "DIR/signalbox", made if need be, or NULL. */
-static char *cache_directory(void) {
-	const char *base = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	char *parent = NULL, *directory = NULL;
-	int ret;
-	if (base != NULL && base[0] == '/') {
-		ret = asprintf(&parent, "%s", base);
-	} else if (home != NULL && home[0] == '/') {
-		ret = asprintf(&parent, "%s/.cache", home);
-	} else {
-		return NULL;
-	}
-	if (ret < 0 || asprintf(&directory, "%s/signalbox", parent) < 0) {
-		directory = NULL;
-	} else {
-		mkdir(parent, 0700);
-		mkdir(directory, 0700);
-	}
-	if (ret >= 0) {
-		free(parent);
-	}
-	return directory;
-}
-
 /** The file for this driver: its UUID changes with everything that makes its data useless. */
-static char *cache_path(const struct sbx_device *device) {
-	char *directory = cache_directory(), *path = NULL;
-	if (directory == NULL) {
-		return NULL;
+static void cache_name(const struct sbx_device *device, char name[static CACHE_NAME_SIZE]) {
+	int length = snprintf(name, CACHE_NAME_SIZE, "pipelines-%08x-%08x-", device->properties.vendorID,
+		device->properties.deviceID);
+	for (int i = 0; i < (int)VK_UUID_SIZE; i++) {
+		snprintf(&name[length + 2 * i], 3, "%02x", device->properties.pipelineCacheUUID[i]);
 	}
-	char uuid[2 * VK_UUID_SIZE + 1];
-	for (size_t i = 0; i < VK_UUID_SIZE; i++) {
-		snprintf(&uuid[2 * i], 3, "%02x", device->properties.pipelineCacheUUID[i]);
-	}
-	if (asprintf(&path, "%s/pipelines-%08x-%08x-%s", directory, device->properties.vendorID,
-			device->properties.deviceID, uuid) < 0) {
-		path = NULL;
-	}
-	free(directory);
-	return path;
 }
 
-/** The file's content, to be freed, or NULL. */
-static void *read_file(const char *path, size_t *size) {
-	FILE *file = path != NULL ? fopen(path, "rbe") : NULL;
-	struct stat info;
-	void *content = NULL;
-	*size = 0;
-	if (file == NULL) {
-		return NULL;
-	}
-	if (fstat(fileno(file), &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0 &&
-			info.st_size <= MAX_CACHE_SIZE) {
-		content = malloc((size_t)info.st_size);
-	}
-	if (content != NULL) {
-		*size = fread(content, 1, (size_t)info.st_size, file);
-	}
-	fclose(file);
-	return content;
-}
-
-/** Write next to it and rename, so that another process never reads half a file. */
-static void write_file(const char *path, const void *content, size_t size) {
-	char *temporary = NULL;
-	if (asprintf(&temporary, "%s.XXXXXX", path) < 0) {
-		return;
-	}
-	int fd = mkstemp(temporary);
-	if (fd >= 0) {
-		ssize_t written = write(fd, content, size);
-		close(fd);
-		if (written != (ssize_t)size || rename(temporary, path) != 0) {
-			unlink(temporary);
-		}
-	}
-	free(temporary);
+/** Pipelines of other shaders would stay in it for ever. */
+static uint64_t cache_version(void) {
+	return sbx_cache_file_hash(sbx_compose_spirv, sizeof(sbx_compose_spirv));
 }
 
 /** Returns the size of what was read, to tell later whether there is more. */
-static int create_cache(struct sbx_pipelines *pipelines, const char *path, size_t *size) {
+static int create_cache(struct sbx_pipelines *pipelines, const char *name, size_t *size) {
 	struct sbx_device *device = pipelines->device;
-	void *content = read_file(path, size);
+	void *content = sbx_cache_file_read(name, cache_version(), size);
 	const VkPipelineCacheCreateInfo info = {
 		.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO,
 		.initialDataSize = *size,
@@ -128,17 +60,17 @@ static int create_cache(struct sbx_pipelines *pipelines, const char *path, size_
 	return ret;
 }
 
-static void save_cache(struct sbx_pipelines *pipelines, const char *path, size_t known_size) {
+static void save_cache(struct sbx_pipelines *pipelines, const char *name, size_t known_size) {
 	struct sbx_device *device = pipelines->device;
 	size_t size = 0;
-	if (path == NULL || device->vk.vkGetPipelineCacheData(device->handle, pipelines->cache, &size,
-			NULL) != VK_SUCCESS || size == 0 || size == known_size || size > MAX_CACHE_SIZE) {
+	if (device->vk.vkGetPipelineCacheData(device->handle, pipelines->cache, &size, NULL) != VK_SUCCESS ||
+			size == 0 || size == known_size || size > SBX_CACHE_FILE_MAX) {
 		return;
 	}
 	void *content = malloc(size);
 	if (content != NULL && device->vk.vkGetPipelineCacheData(device->handle, pipelines->cache,
 			&size, content) == VK_SUCCESS) {
-		write_file(path, content, size);
+		sbx_cache_file_write(name, cache_version(), content, size);
 	}
 	free(content);
 }
@@ -237,19 +169,19 @@ static int create_pipelines(struct sbx_pipelines *pipelines) {
 int sbx_pipelines_init(struct sbx_pipelines *pipelines, struct sbx_device *device,
 		const struct sbx_descriptors *descriptors) {
 	*pipelines = (struct sbx_pipelines){ .device = device };
-	char *path = cache_path(device);
+	char name[CACHE_NAME_SIZE];
+	cache_name(device, name);
 	size_t known_size = 0;
 	int ret = create_layout(pipelines, descriptors);
 	if (ret == 0) {
-		ret = create_cache(pipelines, path, &known_size);
+		ret = create_cache(pipelines, name, &known_size);
 	}
 	if (ret == 0) {
 		ret = create_pipelines(pipelines);
 	}
 	if (ret == 0) {
-		save_cache(pipelines, path, known_size);
+		save_cache(pipelines, name, known_size);
 	}
-	free(path);
 	return ret;
 }
 
