@@ -5,6 +5,7 @@
 #include "render/device.h"
 #include "render/framedata.h"
 #include "render/image.h"
+#include "render/shaders/layout.h"
 #include "trace/log.h"
 
 static int slots_init(struct sbx_slots *slots, uint32_t size) {
@@ -93,17 +94,17 @@ static VkDescriptorSetLayoutBinding binding(uint32_t number, VkDescriptorType ty
 static int create_layouts(struct sbx_descriptors *descriptors) {
 	uint32_t n_textures = descriptors->device->caps.max_textures;
 	VkDescriptorSetLayoutBinding textures[] = {
-		binding(0, VK_DESCRIPTOR_TYPE_SAMPLED_IMAGE, n_textures),
-		binding(1, VK_DESCRIPTOR_TYPE_SAMPLER, 1),
+		binding(SBX_BINDING_TEXTURES, VK_DESCRIPTOR_TYPE_SAMPLED_IMAGE, n_textures),
+		binding(SBX_BINDING_SAMPLER, VK_DESCRIPTOR_TYPE_SAMPLER, 1),
 	};
 	textures[1].pImmutableSamplers = &descriptors->sampler;
 	const VkDescriptorSetLayoutBinding data[] = {
-		binding(0, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1),
-		binding(1, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1),
+		binding(SBX_BINDING_QUADS, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1),
+		binding(SBX_BINDING_WORDS, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, 1),
 	};
 	const VkDescriptorSetLayoutBinding target[] = {
-		binding(0, VK_DESCRIPTOR_TYPE_SAMPLED_IMAGE, 1),
-		binding(1, VK_DESCRIPTOR_TYPE_STORAGE_IMAGE, 1),
+		binding(SBX_BINDING_BEFORE, VK_DESCRIPTOR_TYPE_SAMPLED_IMAGE, 1),
+		binding(SBX_BINDING_STORE, VK_DESCRIPTOR_TYPE_STORAGE_IMAGE, 1),
 	};
 	// A texture gets its slot while other frames, which do not use that slot, are on their way.
 	const VkDescriptorBindingFlags growing[] = {
@@ -244,7 +245,7 @@ int sbx_descriptors_add_texture(struct sbx_descriptors *descriptors, struct sbx_
 		return slot;
 	}
 	image->sample_slot = slot;
-	write_image(descriptors, descriptors->textures, 0, (uint32_t)slot,
+	write_image(descriptors, descriptors->textures, SBX_BINDING_TEXTURES, (uint32_t)slot,
 		VK_DESCRIPTOR_TYPE_SAMPLED_IMAGE, image->sample_view);
 	return 0;
 }
@@ -267,8 +268,10 @@ int sbx_descriptors_add_target(struct sbx_descriptors *descriptors, struct sbx_i
 			return ret;
 		}
 	}
-	write_image(descriptors, *set, 0, 0, VK_DESCRIPTOR_TYPE_SAMPLED_IMAGE, image->sample_view);
-	write_image(descriptors, *set, 1, 0, VK_DESCRIPTOR_TYPE_STORAGE_IMAGE, image->store_view);
+	write_image(descriptors, *set, SBX_BINDING_BEFORE, 0, VK_DESCRIPTOR_TYPE_SAMPLED_IMAGE,
+		image->sample_view);
+	write_image(descriptors, *set, SBX_BINDING_STORE, 0, VK_DESCRIPTOR_TYPE_STORAGE_IMAGE,
+		image->store_view);
 	return 0;
 }
 
@@ -280,12 +283,13 @@ void sbx_descriptors_write_data(struct sbx_descriptors *descriptors, VkDescripto
 		VkBuffer buffer) {
 	struct sbx_device *device = descriptors->device;
 	const VkDescriptorBufferInfo info = { .buffer = buffer, .range = VK_WHOLE_SIZE };
+	const uint32_t bindings[] = { SBX_BINDING_QUADS, SBX_BINDING_WORDS };
 	VkWriteDescriptorSet writes[2];
 	for (uint32_t i = 0; i < 2; i++) {
 		writes[i] = (VkWriteDescriptorSet){
 			.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
 			.dstSet = set,
-			.dstBinding = i,
+			.dstBinding = bindings[i],
 			.descriptorCount = 1,
 			.descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
 			.pBufferInfo = &info,

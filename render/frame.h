@@ -13,6 +13,7 @@
 #include "render/framedata.h"
 #include "render/partition.h"
 #include "render/pipeline.h"
+#include "render/shaders/layout.h"
 
 struct sbx_batch;
 
@@ -40,23 +41,7 @@ struct sbx_record {
 	 */
 	float map[4];
 };
-_Static_assert(sizeof(struct sbx_record) == 48, "as the shader has it");
-
-/** The first four are in the shader, too. */
-enum sbx_record_flags {
-	/** A colour, no texture. */
-	SBX_RECORD_RECT = 1 << 0,
-	/** One texel a pixel, not turned, never outside the texture: an integer fetch does. */
-	SBX_RECORD_PLAIN = 1 << 1,
-	SBX_RECORD_SWAP = 1 << 2,
-	SBX_RECORD_NEAREST = 1 << 3,
-	/** Replaces what is below: so nothing is, and the shader need not know. */
-	SBX_RECORD_REPLACE = 1 << 4,
-	/** `alpha` is not 1. */
-	SBX_RECORD_ALPHA = 1 << 5,
-	/** Sampled plane by plane: a struct sbx_ycbcr_record says how. In the shader, too. */
-	SBX_RECORD_YCBCR = 1 << 6,
-};
+_Static_assert(sizeof(struct sbx_record) == 16 * SBX_RECORD_QUADS, "as the shader has it");
 
 /** What shaders/ycbcr.glsl needs besides the record: five quads. */
 struct sbx_ycbcr_record {
@@ -77,9 +62,9 @@ _Static_assert(sizeof(struct sbx_ycbcr_record) == 80, "as the shader has it");
 /** A part as the shader reads it. */
 struct sbx_packed_part {
 	uint16_t x, y, width, height;
-	/** 18 bits: where its list of layers begins, or its only layer; 14 bits: how many there are. */
+	/** Where its list of layers begins, or its only layer, and how many there are: enum sbx_part_bits. */
 	uint32_t layers;
-	/** 24 bits: its first workgroup; 4 bits: the shift of its tiles; 1 bit: over the target. */
+	/** Its first workgroup, the shift of its tiles, whether it lies over the target: enum sbx_part_bits. */
 	uint32_t groups;
 };
 _Static_assert(sizeof(struct sbx_packed_part) == 16, "one quad");

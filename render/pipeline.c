@@ -8,6 +8,7 @@
 #include "render/compose.comp.h"
 #include "render/descriptors.h"
 #include "render/device.h"
+#include "render/shaders/layout.h"
 
 #define CACHE_NAME_SIZE 64
 
@@ -78,7 +79,9 @@ static void save_cache(struct sbx_pipelines *pipelines, const char *name, size_t
 static int create_layout(struct sbx_pipelines *pipelines, const struct sbx_descriptors *descriptors) {
 	struct sbx_device *device = pipelines->device;
 	const VkDescriptorSetLayout sets[] = {
-		descriptors->textures_layout, descriptors->data_layout, descriptors->target_layout,
+		[SBX_SET_TEXTURES] = descriptors->textures_layout,
+		[SBX_SET_DATA] = descriptors->data_layout,
+		[SBX_SET_TARGET] = descriptors->target_layout,
 	};
 	const VkPushConstantRange push = {
 		.stageFlags = VK_SHADER_STAGE_COMPUTE_BIT, .size = sizeof(struct sbx_push),
@@ -117,14 +120,16 @@ static int create_pipeline(struct sbx_pipelines *pipelines, VkShaderModule modul
 		.stack = kind == SBX_PIPELINE_STACK,
 	};
 	const VkSpecializationMapEntry entries[] = {
-		{ 0, offsetof(__typeof__(constants), full), sizeof(constants.full) },
-		{ 1, offsetof(__typeof__(constants), fetch_bilinear), sizeof(constants.fetch_bilinear) },
-		{ 2, offsetof(__typeof__(constants), n_invocations),
-			sizeof(constants.n_invocations) },
-		{ 3, offsetof(__typeof__(constants), ycbcr), sizeof(constants.ycbcr) },
-		{ 4, offsetof(__typeof__(constants), single), sizeof(constants.single) },
-		{ 5, offsetof(__typeof__(constants), stack), sizeof(constants.stack) },
+#define ENTRY(id, member) { id, offsetof(__typeof__(constants), member), sizeof(constants.member) }
+		ENTRY(SBX_CONSTANT_FULL, full),
+		ENTRY(SBX_CONSTANT_FETCH_BILINEAR, fetch_bilinear),
+		ENTRY(SBX_CONSTANT_INVOCATIONS, n_invocations),
+		ENTRY(SBX_CONSTANT_YCBCR, ycbcr),
+		ENTRY(SBX_CONSTANT_SINGLE, single),
+		ENTRY(SBX_CONSTANT_STACK, stack),
+#undef ENTRY
 	};
+	_Static_assert(sizeof(entries) / sizeof(entries[0]) == SBX_CONSTANT_COUNT, "all of them");
 	const VkSpecializationInfo specialization = {
 		sizeof(entries) / sizeof(entries[0]), entries, sizeof(constants), &constants,
 	};

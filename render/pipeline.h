@@ -13,13 +13,6 @@
 struct sbx_descriptors;
 struct sbx_device;
 
-/** The shader's push constants: places, of parts and records in units of 16 bytes, of the rest in 4. */
-struct sbx_push {
-	uint32_t first_part, first_record, first_layer, first_chunk, n_groups, n_parts;
-	/** Blended colours are cut here: 1 for targets of integers. */
-	float limit;
-};
-
 /**
  * What a pipeline is specialised for: what all parts that it draws have in common. Each can draw what those
  * before it can.

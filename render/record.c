@@ -9,13 +9,9 @@
 #include "render/image.h"
 #include "trace/counter.h"
 
-/** A workgroup is 256 invocations: a tile of 2^shift columns by 2^(8 - shift) rows of its part. */
-#define GROUP_SHIFT 8
 /** 32x8: the fastest shape on the GPUs measured, and a row of 8 is what lavapipe runs at once. */
 #define USUAL_SHIFT 5
 #define MIN_SHIFT 3
-/** For every 64 workgroups the shader is told at which part to begin looking. */
-#define CHUNK_SHIFT 6
 /**
  * From so many pixels on, parts of a single layer get a dispatch of their own beside others'. The barrier
  * between the two costs an H100 some 5 us, drawing these pixels with SBX_PIPELINE_STACK twice that.
@@ -25,11 +21,13 @@
 #define MAX_GROUPS_X 32768
 
 /* How many bits the packed parts have; partition.h's bounds lie below. */
-#define MAX_LAYERS_OF_PART ((1 << 14) - 1)
-#define MAX_FIRST_LAYER ((1 << 18) - 1)
-#define MAX_GROUPS ((1 << 24) - 1)
+#define MAX_LAYERS_OF_PART ((1 << (32 - SBX_PART_LAYER_BITS)) - 1)
+#define MAX_FIRST_LAYER ((1 << SBX_PART_LAYER_BITS) - 1)
+#define MAX_GROUPS ((1 << SBX_PART_GROUP_BITS) - 1)
 /** So that a stack fits the bits of MAX_LAYERS_OF_PART. */
 #define MAX_LAYERS_AT_ONCE 8192
+_Static_assert(SBX_TILE_SHIFT < 1 << SBX_PART_SHIFT_BITS &&
+	SBX_PART_OVER_TARGET == 1 << (SBX_PART_GROUP_BITS + SBX_PART_SHIFT_BITS), "they share a word");
 _Static_assert(MAX_LAYERS_AT_ONCE <= MAX_LAYERS_OF_PART, "a stack of all layers");
 _Static_assert(SBX_PARTITION_MAX_LAYERS <= MAX_FIRST_LAYER, "all stacks");
 
@@ -44,12 +42,12 @@ static uint32_t first_group(const struct sbx_packed_part *part) {
 /** The shape with the fewest tiles, the usual one if it is among them. */
 static uint32_t choose_shift(uint32_t width, uint32_t height, uint32_t *n_groups) {
 	uint32_t best = USUAL_SHIFT;
-	*n_groups = tiles(width, best) * tiles(height, GROUP_SHIFT - best);
+	*n_groups = tiles(width, best) * tiles(height, SBX_TILE_SHIFT - best);
 	if (width >= 128 && height >= 32) {
 		return best;
 	}
-	for (uint32_t shift = MIN_SHIFT; shift <= GROUP_SHIFT; shift++) {
-		uint32_t n = tiles(width, shift) * tiles(height, GROUP_SHIFT - shift);
+	for (uint32_t shift = MIN_SHIFT; shift <= SBX_TILE_SHIFT; shift++) {
+		uint32_t n = tiles(width, shift) * tiles(height, SBX_TILE_SHIFT - shift);
 		if (n < *n_groups) {
 			best = shift;
 			*n_groups = n;
@@ -71,8 +69,9 @@ static struct sbx_packed_part pack_part(const struct sbx_partition *partition,
 		.y = (uint16_t)part->y1,
 		.width = (uint16_t)width,
 		.height = (uint16_t)height,
-		.layers = layers | part->n_layers << 18,
-		.groups = first | shift << 24 | (uint32_t)part->over_target << 28,
+		.layers = layers | part->n_layers << SBX_PART_LAYER_BITS,
+		.groups = first | shift << SBX_PART_GROUP_BITS |
+			(part->over_target ? SBX_PART_OVER_TARGET : 0u),
 	};
 }
 
@@ -188,8 +187,7 @@ static int plan_parts(struct sbx_frame *frame, struct sbx_plan *plan) {
 	return 0;
 }
 
-/** Quads of struct sbx_record and of struct sbx_ycbcr_record. */
-#define RECORD_QUADS (sizeof(struct sbx_record) / 16)
+/** Quads of struct sbx_ycbcr_record. */
 #define EXTRA_QUADS (sizeof(struct sbx_ycbcr_record) / 16)
 
 /** The planes' slots, and what the shader needs besides the record. */
@@ -208,7 +206,7 @@ static int use_planes(struct sbx_frame *frame, const struct sbx_plan *plan, size
 		return -ENOMEM;
 	}
 	record->slot = (uint32_t)texture->planes[0]->sample_slot;
-	record->extra = (uint32_t)(plan->n_layers * RECORD_QUADS + composer->n_extras * EXTRA_QUADS);
+	record->extra = (uint32_t)(plan->n_layers * SBX_RECORD_QUADS + composer->n_extras * EXTRA_QUADS);
 	sbx_ycbcr_record_init(&composer->extras[composer->n_extras++], texture,
 		&frame->layers[index].coding);
 	return 0;
@@ -275,16 +273,16 @@ static int pack_parts(struct sbx_frame *frame, struct sbx_plan *plan) {
 
 /** How many words write_chunks() writes for a dispatch. */
 static uint32_t chunk_words(uint32_t n_groups) {
-	return tiles(n_groups, CHUNK_SHIFT) + 1;
+	return tiles(n_groups, SBX_CHUNK_SHIFT) + 1;
 }
 
-/** For each 64th workgroup the part it belongs to, and the last part as the end of the last search. */
+/** For each 2^SBX_CHUNK_SHIFT-th workgroup the part it belongs to, and the last part as the end of the last search. */
 static void write_chunks(const struct sbx_packed_part *parts, uint32_t n_parts, uint32_t n_groups,
 		uint32_t *chunks) {
-	uint32_t n_chunks = tiles(n_groups, CHUNK_SHIFT), chunk = 0;
+	uint32_t n_chunks = tiles(n_groups, SBX_CHUNK_SHIFT), chunk = 0;
 	for (uint32_t i = 0; i < n_parts; i++) {
 		uint32_t end = i + 1 < n_parts ? first_group(&parts[i + 1]) : n_groups;
-		for (; chunk < n_chunks && chunk << CHUNK_SHIFT < end; chunk++) {
+		for (; chunk < n_chunks && chunk << SBX_CHUNK_SHIFT < end; chunk++) {
 			chunks[chunk] = i;
 		}
 	}
@@ -357,8 +355,9 @@ static int upload(struct sbx_frame *frame, const struct sbx_plan *plan,
 static void bind_sets(struct sbx_frame *frame, VkDescriptorSet data) {
 	struct sbx_composer *composer = frame->composer;
 	const VkDescriptorSet sets[] = {
-		composer->descriptors.textures, data,
-		composer->descriptors.targets[frame->target->store_slot],
+		[SBX_SET_TEXTURES] = composer->descriptors.textures,
+		[SBX_SET_DATA] = data,
+		[SBX_SET_TARGET] = composer->descriptors.targets[frame->target->store_slot],
 	};
 	composer->device->vk.vkCmdBindDescriptorSets(sbx_batch_commands(frame->batch),
 		VK_PIPELINE_BIND_POINT_COMPUTE, composer->pipelines.layout, 0,

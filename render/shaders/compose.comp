@@ -1,72 +1,53 @@
 // The composer: each workgroup finds its part of the target, each invocation walks that part's stack
 // of layers, bottom first, and writes its pixel once.
 //
-// render/record.c writes what is read here; the layouts are described in render/frame.h.
+// render/record.c writes what is read here; the layouts are described in layout.h and render/frame.h.
 #version 460
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_EXT_nonuniform_qualifier : require
 #extension GL_EXT_samplerless_texture_functions : require
 #extension GL_GOOGLE_include_directive : require
 
-// Layers may be scaled, turned or cut at the texture's edge. Without it every texture layer is PLAIN.
-layout(constant_id = 0) const bool FULL = false;
-// Bilinear filtering by four fetches instead of the sampler.
-layout(constant_id = 1) const bool FETCH_BILINEAR = false;
+#include "layout.h"
 
-// Some layers are YCbCr.
-layout(constant_id = 3) const bool YCBCR = false;
-// What all parts have in common: see enum sbx_pipeline_kind.
-layout(constant_id = 4) const bool SINGLE = false;
-layout(constant_id = 5) const bool STACK = false;
+layout(constant_id = SBX_CONSTANT_FULL) const bool FULL = false;
+layout(constant_id = SBX_CONSTANT_FETCH_BILINEAR) const bool FETCH_BILINEAR = false;
+layout(constant_id = SBX_CONSTANT_YCBCR) const bool YCBCR = false;
+layout(constant_id = SBX_CONSTANT_SINGLE) const bool SINGLE = false;
+layout(constant_id = SBX_CONSTANT_STACK) const bool STACK = false;
 
-// A workgroup draws a tile of 256 pixels, each invocation some of them: pipeline.c says how many.
-layout(local_size_x_id = 2) in;
-const uint PIXELS = 256 / gl_WorkGroupSize.x;
+layout(local_size_x_id = SBX_CONSTANT_INVOCATIONS) in;
+const uint PIXELS = (1 << SBX_TILE_SHIFT) / gl_WorkGroupSize.x;
 
-layout(set = 0, binding = 0) uniform texture2D textures[];
-// Clamps to the edge, bilinear, coordinates in texels.
-layout(set = 0, binding = 1) uniform sampler bilinear;
-// The same buffer twice.
-layout(set = 1, binding = 0, std430) restrict readonly buffer Quads {
+layout(set = SBX_SET_TEXTURES, binding = SBX_BINDING_TEXTURES) uniform texture2D textures[];
+layout(set = SBX_SET_TEXTURES, binding = SBX_BINDING_SAMPLER) uniform sampler bilinear;
+layout(set = SBX_SET_DATA, binding = SBX_BINDING_QUADS, std430) restrict readonly buffer Quads {
 	uvec4 quads[];
 };
-layout(set = 1, binding = 1, std430) restrict readonly buffer Words {
+layout(set = SBX_SET_DATA, binding = SBX_BINDING_WORDS, std430) restrict readonly buffer Words {
 	uint words[];
 };
-layout(set = 2, binding = 0) uniform texture2D target_before;
-layout(set = 2, binding = 1) restrict writeonly uniform image2D target;
+layout(set = SBX_SET_TARGET, binding = SBX_BINDING_BEFORE) uniform texture2D target_before;
+layout(set = SBX_SET_TARGET, binding = SBX_BINDING_STORE) restrict writeonly uniform image2D target;
 
 layout(push_constant) uniform Push {
-	uint first_part; // in quads
-	uint first_record; // in quads
-	uint first_layer; // in words
-	uint first_chunk; // in words
-	uint n_groups;
-	uint n_parts;
-	// The largest value that the target holds: sums are cut there as an integer target cuts them.
-	float limit;
-} push;
+	sbx_push push;
+};
 
-const uint CHUNK_SHIFT = 6;
-const uint RECORD_QUADS = 3;
-
-const uint RECT = 1;
-const uint PLAIN = 2;
-const uint SWAP = 4;
-const uint NEAREST = 8;
-const uint LAYER_YCBCR = 64;
+const uint GROUP_MASK = (1 << SBX_PART_GROUP_BITS) - 1;
+const uint LAYER_MASK = (1 << SBX_PART_LAYER_BITS) - 1;
 
 // The part that workgroup `group` belongs to: the last one that begins at or before it.
 uvec4 find_part(uint group) {
 	if (push.n_parts == 1) {
 		return quads[push.first_part];
 	}
-	uint chunk = push.first_chunk + (group >> CHUNK_SHIFT);
+	uint chunk = push.first_chunk + (group >> SBX_CHUNK_SHIFT);
 	uint low = words[chunk];
 	uint high = words[chunk + 1];
 	while (low < high) {
 		uint middle = (low + high + 1) / 2;
-		if ((quads[push.first_part + middle].w & 0xffffff) <= group) {
+		if ((quads[push.first_part + middle].w & GROUP_MASK) <= group) {
 			low = middle;
 		} else {
 			high = middle - 1;
@@ -98,13 +79,13 @@ vec4 sample_bilinear(uint slot, vec2 at, ivec2 last) {
 
 vec4 sample_turned(uvec4 head, uvec4 params, vec4 map, ivec2 pixel) {
 	ivec2 local = pixel - ivec2(head.xy);
-	local = (head.w & SWAP) != 0 ? local.yx : local;
+	local = (head.w & SBX_RECORD_SWAP) != 0 ? local.yx : local;
 	vec2 at = (vec2(local) + 0.5) * map.xy + map.zw;
 	ivec2 last = ivec2(params.xy);
-	if (YCBCR && (head.w & LAYER_YCBCR) != 0) {
+	if (YCBCR && (head.w & SBX_RECORD_YCBCR) != 0) {
 		return sample_ycbcr(head, params, at);
 	}
-	if ((head.w & NEAREST) != 0) {
+	if ((head.w & SBX_RECORD_NEAREST) != 0) {
 		return texelFetch(textures[head.z], clamp(ivec2(floor(at)), ivec2(0), last), 0);
 	}
 	return sample_bilinear(head.z, at, last);
@@ -140,9 +121,9 @@ void draw_turned(uvec4 head, uvec4 params, float alpha, vec4 map) {
 void draw_layer(uint record) {
 	uvec4 head = quads[record];
 	uvec4 params = quads[record + 1];
-	if ((head.w & RECT) != 0) {
+	if ((head.w & SBX_RECORD_RECT) != 0) {
 		draw_rect(uintBitsToFloat(params));
-	} else if (!FULL || (head.w & PLAIN) != 0) {
+	} else if (!FULL || (head.w & SBX_RECORD_PLAIN) != 0) {
 		draw_plain(head, uintBitsToFloat(params.z));
 	} else {
 		draw_turned(head, params, uintBitsToFloat(params.z), uintBitsToFloat(quads[record + 2]));
@@ -153,7 +134,7 @@ void draw_layer(uint record) {
 void draw_single(uint record) {
 	uvec4 head = quads[record];
 	uvec4 params = quads[record + 1];
-	if ((head.w & RECT) != 0) {
+	if ((head.w & SBX_RECORD_RECT) != 0) {
 		[[unroll]] for (uint i = 0; i < PIXELS; i++) {
 			colors[i] = uintBitsToFloat(params);
 		}
@@ -166,7 +147,7 @@ void draw_single(uint record) {
 }
 
 uint listed_record(uint at) {
-	return push.first_record + words[push.first_layer + at] * RECORD_QUADS;
+	return push.first_record + words[push.first_layer + at] * SBX_RECORD_QUADS;
 }
 
 // Two layers: the texels of both are on their way before the first is blended. Reading more of them at
@@ -198,12 +179,12 @@ void draw_pair(uint first) {
 // Textures as they are, perhaps above a rectangle.
 void draw_stack(uint first, uint n_layers) {
 	if (n_layers == 1) {
-		draw_single(push.first_record + first * RECORD_QUADS);
+		draw_single(push.first_record + first * SBX_RECORD_QUADS);
 		return;
 	}
 	uint end = first + n_layers;
 	uint lowest = listed_record(first);
-	if ((quads[lowest].w & RECT) != 0) {
+	if ((quads[lowest].w & SBX_RECORD_RECT) != 0) {
 		draw_rect(uintBitsToFloat(quads[lowest + 1]));
 		first++;
 	}
@@ -222,7 +203,7 @@ void draw_layers(uint first, uint n_layers) {
 		if (n_layers > 1) {
 			layer = words[push.first_layer + first + i];
 		}
-		draw_layer(push.first_record + layer * RECORD_QUADS);
+		draw_layer(push.first_record + layer * SBX_RECORD_QUADS);
 	}
 }
 
@@ -234,11 +215,11 @@ void main() {
 	uvec4 part = find_part(group);
 	uvec2 origin = uvec2(part.x & 0xffff, part.x >> 16);
 	uvec2 size = uvec2(part.y & 0xffff, part.y >> 16);
-	uint shift = part.w >> 24 & 15;
+	uint shift = part.w >> SBX_PART_GROUP_BITS & ((1 << SBX_PART_SHIFT_BITS) - 1);
 	uint across = (size.x + (1 << shift) - 1) >> shift;
-	uint tile = group - (part.w & 0xffffff);
+	uint tile = group - (part.w & GROUP_MASK);
 	uint down = tile / across;
-	uvec2 corner = uvec2((tile - down * across) << shift, down << (8 - shift));
+	uvec2 corner = uvec2((tile - down * across) << shift, down << (SBX_TILE_SHIFT - shift));
 	bool inside[PIXELS];
 	[[unroll]] for (uint i = 0; i < PIXELS; i++) {
 		uint index = gl_LocalInvocationIndex + i * gl_WorkGroupSize.x;
@@ -248,12 +229,12 @@ void main() {
 		pixels[i] = ivec2(origin + min(at, size - 1));
 		colors[i] = vec4(0);
 	}
-	uint first = part.z & 0x3ffff;
-	uint n_layers = part.z >> 18;
+	uint first = part.z & LAYER_MASK;
+	uint n_layers = part.z >> SBX_PART_LAYER_BITS;
 	if (SINGLE) {
-		draw_single(push.first_record + first * RECORD_QUADS);
+		draw_single(push.first_record + first * SBX_RECORD_QUADS);
 	} else {
-		if ((part.w >> 28 & 1) != 0) {
+		if ((part.w & SBX_PART_OVER_TARGET) != 0) {
 			[[unroll]] for (uint i = 0; i < PIXELS; i++) {
 				colors[i] = texelFetch(target_before, pixels[i], 0);
 			}

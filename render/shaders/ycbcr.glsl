@@ -32,7 +32,7 @@ vec4 sample_ycbcr(uvec4 head, uvec4 params, vec2 at) {
 	uvec4 planes = quads[extra];
 	vec4 chroma = uintBitsToFloat(quads[extra + 1]);
 	ivec2 last = ivec2(params.xy);
-	if ((head.w & NEAREST) != 0) {
+	if ((head.w & SBX_RECORD_NEAREST) != 0) {
 		at = vec2(clamp(ivec2(floor(at)), ivec2(0), last)) + 0.5;
 	}
 	vec2 chroma_at = at * exp2(-vec2(planes.zz >> uvec2(8, 16) & 255)) + chroma.xy;

@@ -520,7 +520,7 @@ static void draw_patch(struct stage *stage, struct sbx_image *patch) {
 static bool last_part_begins_dispatch(const struct stage *stage) {
 	size_t n_parts = stage->composer->partition.n_parts;
 	assert_true(n_parts > 1);
-	return (stage->composer->packed[n_parts - 1].groups & 0xffffff) == 0;
+	return (stage->composer->packed[n_parts - 1].groups & ((1u << SBX_PART_GROUP_BITS) - 1)) == 0;
 }
 
 /** As GPUs do: where much shows a single layer, that gets a dispatch of its own; where little, not. */

@@ -9,9 +9,14 @@
 #include "render/cache_file.h"
 #include "render/compose.h"
 #include "render/device.h"
+#include "render/shaders/layout.h"
+// The library has one of its own.
+#define sbx_compose_spirv shader
+#include "render/compose.comp.h"
 
 /*
- * The composer's pipelines, as far as pictures do not show them: what is kept on disk between runs.
+ * The composer's pipelines, as far as pictures do not show them: what is kept on disk between runs, and
+ * whether the shader is what Vulkan is told that it is.
  */
 
 #define NAME_SIZE 300
@@ -101,11 +106,158 @@ static void test_nowhere_to_keep_it(void **state) {
 	assert_int_equal(unlink("signalbox"), 0);
 }
 
+/* Of SPIR-V (chapter 3 of its specification) what is looked at here. */
+enum {
+	OP_MEMBER_NAME = 6,
+	OP_TYPE_STRUCT = 30,
+	OP_TYPE_POINTER = 32,
+	OP_DECORATE = 71,
+	OP_MEMBER_DECORATE = 72,
+	STORAGE_PUSH_CONSTANT = 9,
+	DECORATION_SPEC_ID = 1,
+	DECORATION_BINDING = 33,
+	DECORATION_SET = 34,
+	DECORATION_OFFSET = 35,
+	MAX_IDS = 32,
+	HEADER_WORDS = 5,
+};
+
+/* Calls what() for each instruction `op`; its words after the first. */
+static void for_each(uint32_t op, void (*what)(const uint32_t *words, uint32_t count, void *data), void *data) {
+	size_t size = sizeof(shader) / sizeof(shader[0]);
+	for (size_t at = HEADER_WORDS; at < size; at += shader[at] >> 16) {
+		assert_true(shader[at] >> 16 > 0);
+		if ((shader[at] & 0xffff) == op) {
+			what(&shader[at + 1], (shader[at] >> 16) - 1, data);
+		}
+	}
+}
+
+static void count_constants(const uint32_t *words, uint32_t count, void *data) {
+	unsigned *seen = data;
+	if (words[1] == DECORATION_SPEC_ID) {
+		assert_true(words[2] < SBX_CONSTANT_COUNT);
+		seen[words[2]]++;
+	}
+}
+
+/* Each specialization constant is there; pipeline.c gives a value to as many. */
+static void test_constants(void **state) {
+	unsigned seen[SBX_CONSTANT_COUNT] = {0};
+	for_each(OP_DECORATE, count_constants, seen);
+	for (int i = 0; i < SBX_CONSTANT_COUNT; i++) {
+		assert_true(seen[i] > 0);
+	}
+}
+
+/* Sets and bindings of the variables that have them, by id. */
+struct places {
+	uint32_t ids[MAX_IDS], sets[MAX_IDS], bindings[MAX_IDS];
+	size_t n;
+};
+
+static void find_places(const uint32_t *words, uint32_t count, void *data) {
+	struct places *places = data;
+	size_t i = 0;
+	if (words[1] != DECORATION_SET && words[1] != DECORATION_BINDING) {
+		return;
+	}
+	while (i < places->n && places->ids[i] != words[0]) {
+		i++;
+	}
+	assert_true(i < MAX_IDS);
+	places->ids[i] = words[0];
+	places->n = i < places->n ? places->n : i + 1;
+	*(words[1] == DECORATION_SET ? &places->sets[i] : &places->bindings[i]) = words[2];
+}
+
+static void test_bindings(void **state) {
+	static const uint32_t told[][2] = {
+		{ SBX_SET_TEXTURES, SBX_BINDING_TEXTURES }, { SBX_SET_TEXTURES, SBX_BINDING_SAMPLER },
+		{ SBX_SET_DATA, SBX_BINDING_QUADS }, { SBX_SET_DATA, SBX_BINDING_WORDS },
+		{ SBX_SET_TARGET, SBX_BINDING_BEFORE }, { SBX_SET_TARGET, SBX_BINDING_STORE },
+	};
+	struct places places = {0};
+	for_each(OP_DECORATE, find_places, &places);
+	assert_int_equal(places.n, sizeof(told) / sizeof(told[0]));
+	for (size_t i = 0; i < places.n; i++) {
+		bool found = false;
+		for (size_t k = 0; k < sizeof(told) / sizeof(told[0]); k++) {
+			found = found || (told[k][0] == places.sets[i] && told[k][1] == places.bindings[i]);
+		}
+		assert_true(found);
+	}
+}
+
+/* The push constants: of one struct's members the names, their places, how often it was seen. */
+struct members {
+	uint32_t block, inner;
+	size_t found;
+};
+
+static void find_block(const uint32_t *words, uint32_t count, void *data) {
+	struct members *members = data;
+	if (words[1] == STORAGE_PUSH_CONSTANT && members->block == 0) {
+		members->block = words[2];
+	}
+}
+
+static void find_inner(const uint32_t *words, uint32_t count, void *data) {
+	struct members *members = data;
+	if (words[0] == members->block) {
+		assert_int_equal(count, 2);
+		members->inner = words[1];
+	}
+}
+
+#define MEMBER(name) { #name, offsetof(struct sbx_push, name) }
+static const struct {
+	const char *name;
+	size_t offset;
+} push_members[] = {
+	MEMBER(first_part), MEMBER(first_record), MEMBER(first_layer), MEMBER(first_chunk), MEMBER(n_groups),
+	MEMBER(n_parts), MEMBER(limit),
+};
+#define PUSH_MEMBERS (sizeof(push_members) / sizeof(push_members[0]))
+
+static void check_name(const uint32_t *words, uint32_t count, void *data) {
+	struct members *members = data;
+	if (words[0] == members->inner) {
+		assert_true(words[1] < PUSH_MEMBERS);
+		assert_string_equal((const char *)&words[2], push_members[words[1]].name);
+		members->found++;
+	}
+}
+
+static void check_offset(const uint32_t *words, uint32_t count, void *data) {
+	struct members *members = data;
+	if (words[0] == members->inner && words[2] == DECORATION_OFFSET) {
+		assert_int_equal(words[3], push_members[words[1]].offset);
+		members->found++;
+	}
+}
+
+/* GLSL's rules for where members lie are not those of C. */
+static void test_push(void **state) {
+	struct members members = {0};
+	for_each(OP_TYPE_POINTER, find_block, &members);
+	for_each(OP_TYPE_STRUCT, find_inner, &members);
+	assert_int_not_equal(members.inner, 0);
+	for_each(OP_MEMBER_NAME, check_name, &members);
+	assert_int_equal(members.found, PUSH_MEMBERS);
+	for_each(OP_MEMBER_DECORATE, check_offset, &members);
+	assert_int_equal(members.found, 2 * PUSH_MEMBERS);
+	assert_int_equal(push_members[PUSH_MEMBERS - 1].offset + sizeof(float), sizeof(struct sbx_push));
+}
+
 int main(int argc, char *argv[]) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_ours, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nowhere_to_keep_it, setup, teardown),
+		cmocka_unit_test(test_constants),
+		cmocka_unit_test(test_bindings),
+		cmocka_unit_test(test_push),
 	};
 	return vulkan_main("pipeline", tests, sizeof(tests) / sizeof(tests[0]));
 }
