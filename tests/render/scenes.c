@@ -22,6 +22,8 @@
 #include "render/compose.h"
 #include "render/format.h"
 
+#define NARROW_LOSS (0.75f / 255)
+
 static struct {
 	uint64_t seed;
 	unsigned long count, pixman;
@@ -59,19 +61,21 @@ static void list_importable(struct sbx_device *device) {
 /**
  * Hardware is allowed less exactness than software has: samplers weigh with 8 bits on each axis, and
  * NVIDIA reads channels of 5 bits as if they had been widened to 8 (24/31 reads as 198/255: H200, driver
- * 580).
+ * 580), which is up to 0.7/255 off. Each layer may add that: those with an alpha of one bit can have colour
+ * where they are transparent.
  */
 static float hardware_slack(const struct sbx_device *device, const struct oracle_scene *scene) {
-	bool bilinear = false, narrow = false, ycbcr = false;
+	bool bilinear = false, ycbcr = false;
+	float narrow = 0;
 	for (size_t i = 0; i < scene->n_ops && !device->caps.software; i++) {
 		const struct oracle_op *op = &scene->ops[i];
 		bilinear = bilinear || (op->texture != NULL && op->filter == SBX_FILTER_BILINEAR &&
 			!oracle_op_is_unscaled(op));
-		narrow = narrow || (op->texture != NULL && op->texture->format->bits[0] == 5);
+		narrow += op->texture != NULL && op->texture->format->bits[0] == 5 ? NARROW_LOSS : 0;
 		// The matrix makes the sampler's error larger: 2.2 for blue of BT.2020, limited range.
 		ycbcr = ycbcr || (op->texture != NULL && op->texture->format->ycbcr != NULL);
 	}
-	return (bilinear ? 2.0f / 255 : 0) + (narrow ? 1.0f / 255 : 0) + (ycbcr ? 6.0f / 255 : 0);
+	return (bilinear ? 2.0f / 255 : 0) + narrow + (ycbcr ? 6.0f / 255 : 0);
 }
 
 static void dump_picture(const struct oracle_image *picture, uint64_t seed, const char *name) {
