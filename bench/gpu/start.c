@@ -26,12 +26,11 @@
 enum step {
 	STEP_DEVICE,
 	STEP_COMPOSER,
-	STEP_FORMATS,
 	STEP_FRAME,
 	STEP_COUNT,
 };
 
-static const char *const step_names[STEP_COUNT] = { "device", "composer", "formats", "first frame" };
+static const char *const step_names[STEP_COUNT] = { "device", "composer", "first frame" };
 
 /** Nanoseconds, the driver's included, and the driver's alone. */
 struct lap {
@@ -63,24 +62,13 @@ static int draw_frame(struct sbx_device *device, struct sbx_composer *composer) 
 	return ret;
 }
 
-/** As a renderer does that tells the compositor what it can draw. */
-static int ask_formats(struct sbx_device *device) {
-	size_t count;
-	const struct sbx_format *formats = sbx_format_all(&count);
-	for (size_t i = 0; i < count; i++) {
-		sbx_format_uses(device, &formats[i]);
-	}
-	return 0;
-}
-
 static int take_step(enum step step, struct sbx_device **device, struct sbx_composer **composer) {
 	switch (step) {
 	case STEP_DEVICE:
+		// all formats included: its report counts them
 		return sbx_device_create(&(struct sbx_device_options){ .drm_fd = -1 }, device);
 	case STEP_COMPOSER:
 		return sbx_composer_create(*device, composer);
-	case STEP_FORMATS:
-		return ask_formats(*device);
 	case STEP_FRAME:
 		return draw_frame(*device, *composer);
 	case STEP_COUNT:

@@ -5,8 +5,7 @@
 #define BENCH_GPU_START_H
 
 /**
- * Start `times` processes one after the other that open the device, make the composer, look at all formats
- * and draw a frame; with no cache, with all caches, and with the driver's own but without ours. Prints
+ * Start `times` processes one after the other that open the device, make the composer and draw a frame; with no cache, with all caches, and with the driver's own but without ours. Prints
  * medians, the driver's share apart. 0, or 77: no device.
  */
 int start_measure(int times);
