@@ -11,7 +11,9 @@
 
 /** 32x8: the fastest shape on the GPUs measured, and a row of 8 is what lavapipe runs at once. */
 #define USUAL_SHIFT 5
-#define MIN_SHIFT 3
+/** The shader takes no others: pieces of a tile are 16 columns of two rows. */
+#define MIN_SHIFT 4
+#define MAX_SHIFT (SBX_TILE_SHIFT - 1)
 /**
  * From so many pixels on, parts of a single layer get a dispatch of their own beside others'. The barrier
  * between the two costs an H100 some 5 us, drawing these pixels with SBX_PIPELINE_STACK twice that.
@@ -46,7 +48,7 @@ static uint32_t choose_shift(uint32_t width, uint32_t height, uint32_t *n_groups
 	if (width >= 128 && height >= 32) {
 		return best;
 	}
-	for (uint32_t shift = MIN_SHIFT; shift <= SBX_TILE_SHIFT; shift++) {
+	for (uint32_t shift = MIN_SHIFT; shift <= MAX_SHIFT; shift++) {
 		uint32_t n = tiles(width, shift) * tiles(height, SBX_TILE_SHIFT - shift);
 		if (n < *n_groups) {
 			best = shift;

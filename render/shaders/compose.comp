@@ -207,6 +207,33 @@ void draw_layers(uint first, uint n_layers) {
 	}
 }
 
+// Where in its tile of 2^shift columns the pixel `index` lies. A GPU draws 32 of them at once: these make up
+// 16 columns of two rows, because tiled images keep pieces of two rows together. A CPU is as well off with rows,
+// and the sampler better.
+uvec2 place_in_tile(uint index, uint shift) {
+	if (FETCH_BILINEAR || FULL) {
+		return uvec2(index & ((1 << shift) - 1), index >> shift);
+	}
+	return uvec2((index & 15) | (index >> 5 & ((1 << (shift - 4)) - 1)) << 4,
+		(index >> 4 & 1) | index >> (shift + 1) << 1);
+}
+
+const uint BAND = 16;
+
+// Where in the part the tile lies, in tiles. Where many layers are read, tiles go down BAND rows before they go
+// on to the right: about as tiled images lie in memory.
+uvec2 place_of_tile(uint tile, uvec2 size, uint shift) {
+	uint across = (size.x + (1 << shift) - 1) >> shift;
+	if (!STACK) {
+		return uvec2(tile % across, tile / across);
+	}
+	uint rows = (size.y + (1 << (SBX_TILE_SHIFT - shift)) - 1) >> (SBX_TILE_SHIFT - shift);
+	uint top = tile / (across * BAND) * BAND;
+	uint left = tile - top * across;
+	uint high = min(BAND, rows - top);
+	return uvec2(left / high, top + left % high);
+}
+
 void main() {
 	uint group = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
 	if (group >= push.n_groups) {
@@ -216,14 +243,12 @@ void main() {
 	uvec2 origin = uvec2(part.x & 0xffff, part.x >> 16);
 	uvec2 size = uvec2(part.y & 0xffff, part.y >> 16);
 	uint shift = part.w >> SBX_PART_GROUP_BITS & ((1 << SBX_PART_SHIFT_BITS) - 1);
-	uint across = (size.x + (1 << shift) - 1) >> shift;
-	uint tile = group - (part.w & GROUP_MASK);
-	uint down = tile / across;
-	uvec2 corner = uvec2((tile - down * across) << shift, down << (SBX_TILE_SHIFT - shift));
+	uvec2 corner = place_of_tile(group - (part.w & GROUP_MASK), size, shift) <<
+		uvec2(shift, SBX_TILE_SHIFT - shift);
 	bool inside[PIXELS];
 	[[unroll]] for (uint i = 0; i < PIXELS; i++) {
 		uint index = gl_LocalInvocationIndex + i * gl_WorkGroupSize.x;
-		uvec2 at = corner + uvec2(index & ((1 << shift) - 1), index >> shift);
+		uvec2 at = corner + place_in_tile(index, shift);
 		inside[i] = all(lessThan(at, size));
 		// Tiles reach over the part's edge: look at its last pixel instead, and write nothing.
 		pixels[i] = ivec2(origin + min(at, size - 1));
