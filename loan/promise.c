@@ -43,6 +43,11 @@ static void route_destroy(struct route *route) {
 	free(route);
 }
 
+/* All that is there of it. */
+static struct sbx_point whole_timeline(const struct route *route) {
+	return (struct sbx_point){ .handle = route->handle, .value = 0 };
+}
+
 /* The device has been removed, or the file is closed; -ENOTSUP: it never was what it should be. */
 static bool is_final(int error) {
 	return error == -ENODEV || error == -EBADF || error == -ENOTSUP;
@@ -63,8 +68,8 @@ static void handle_timeline_destroy(struct wlr_addon *addon) {
 	if (route->sync == NULL) {
 		return;
 	}
-	struct sbx_point all = { .handle = route->handle, .value = 0 };
-	int ret = sbx_point_transfer(route->sync, sbx_timeline_point(route->shelter, 0), all);
+	int ret = sbx_point_transfer(route->sync, sbx_timeline_point(route->shelter, 0),
+		whole_timeline(route));
 	route->blind = ret < 0 && ret != -ENOENT && !is_final(ret);
 	struct sbx_promise *promise;
 	wl_list_for_each(promise, &route->promises, link) {
@@ -205,12 +210,32 @@ static int lose_patience(struct sbx_promise *promise, int64_t patience_ns) {
 	return now_ns < promise->until_ns ? -EAGAIN : 0;
 }
 
-/* Work that wlroots named and did not hand out: nobody reads a buffer that nobody holds. */
+static void log_missing(const struct sbx_promise *promise) {
+	sbx_log_info("loan: point %llu, with which wlroots was to say that a buffer has been read, has not "
+		"come", (unsigned long long)promise->value);
+}
+
+/* Nobody can look, and nobody reads a buffer that nobody holds. */
 static int give_up(struct sbx_promise *promise) {
 	int ret = lose_patience(promise, SBX_PROMISE_PATIENCE_NS);
 	if (ret == 0) {
-		sbx_log_info("loan: point %llu, with which wlroots was to say that a buffer has been read, has "
-			"not come", (unsigned long long)promise->value);
+		log_missing(promise);
+	}
+	return ret;
+}
+
+/*
+ * Work that wlroots named and did not hand out; but it may have taken the place of promises before it,
+ * whose work is there.
+ */
+static int give_up_all_but_earlier(struct sbx_promise *promise, int *fence) {
+	int ret = lose_patience(promise, SBX_PROMISE_PATIENCE_NS);
+	if (ret == 0) {
+		ret = ask(promise->route->sync, whole_timeline(promise->route), fence);
+		ret = ret == -ENOENT ? 0 : ret;
+	}
+	if (ret == 0) {
+		log_missing(promise);
 	}
 	return ret;
 }
@@ -229,7 +254,7 @@ static int look_while_it_lives(struct sbx_promise *promise, int *fence) {
 	struct route *route = promise->route;
 	struct sbx_point point = { .handle = route->handle, .value = promise->value };
 	int ret = ask(route->sync, point, fence);
-	return ret == -ENOENT || ret == -ENOTSUP ? give_up(promise) : ret;
+	return ret == -ENOENT || ret == -ENOTSUP ? give_up_all_but_earlier(promise, fence) : ret;
 }
 
 static int look_afterwards(struct sbx_promise *promise, int *fence) {

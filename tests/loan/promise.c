@@ -100,6 +100,26 @@ static void test_patience(void **state) {
 	peer_timeline_destroy(&peer);
 }
 
+/* The same, after work of the same timeline that was handed out, and whose place it has taken. */
+static void test_patience_after_work(void **state) {
+	struct peer_timeline peer;
+	peer_timeline_create(&peer, sync_of(state));
+	kernel_fake_drm_materialise(peer.wlr->handle, 1);
+	struct sbx_promise *promise = sbx_promise_create(peer.wlr, 2);
+	kernel_fake.now_ns = 1000;
+	assert_int_equal(look(promise), -EAGAIN);
+	kernel_fake.now_ns = 1000 + SBX_PROMISE_PATIENCE_NS;
+	kernel_fake.broken_request = DRM_IOCTL_SYNCOBJ_HANDLE_TO_FD;
+	kernel_fake.broken_error = -EMFILE;
+	assert_int_equal(look(promise), -EAGAIN);
+	kernel_fake.broken_request = 0;
+	expect_fence(promise);
+	kernel_fake_drm_settle(peer.wlr->handle, 1, 0);
+	assert_int_equal(look(promise), 0);
+	sbx_promise_destroy(promise);
+	peer_timeline_destroy(&peer);
+}
+
 /* A fence that is there and cannot be had: somebody reads, however long that takes. */
 static void test_no_fds(void **state) {
 	struct peer_timeline peer;
@@ -319,6 +339,7 @@ int main(int argc, char *argv[]) {
 		PROMISE("promise: no device", test_no_device),
 		PROMISE("promise: every call fails as the timeline goes", test_going_fails),
 		PROMISE("promise: work that never was", test_patience),
+		PROMISE("promise: work that never was, after work that was", test_patience_after_work),
 		PROMISE("promise: every call fails once", test_every_call_fails),
 		PROMISE("promise: spared", test_spared),
 		PROMISE("promise: a reader's", test_reader),
