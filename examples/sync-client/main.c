@@ -329,6 +329,7 @@ static bool write_stats(struct client *client) {
 	write_series(file, "acquire", &client->acquire_waits);
 	write_series(file, "release", &client->releases);
 	write_series(file, "display", &client->displays);
+	write_series(file, "latency", &client->latencies);
 	return fclose(file) == 0;
 }
 
@@ -347,6 +348,7 @@ static void print_stats(struct client *client) {
 	print_series("acquire wait (commit to drawn)", &client->acquire_waits);
 	print_series("release (replaced to released)", &client->releases);
 	print_series("display (drawn to monitor)", &client->displays);
+	print_series("latency (commit to monitor)", &client->latencies);
 	printf("  released while still in use: %" PRIu64 ", shown before drawn: %" PRIu64 "\n",
 		client->early_releases, client->early_shows);
 }
