@@ -302,6 +302,7 @@ static bool run(struct client *client) {
 
 static void write_series(FILE *file, const char *name, struct series *series) {
 	fprintf(file, "%s_mean_us %" PRIu64 "\n", name, series_mean(series) / 1000);
+	fprintf(file, "%s_p10_us %" PRIu64 "\n", name, series_percentile(series, 10) / 1000);
 	fprintf(file, "%s_p50_us %" PRIu64 "\n", name, series_percentile(series, 50) / 1000);
 	fprintf(file, "%s_p95_us %" PRIu64 "\n", name, series_percentile(series, 95) / 1000);
 	fprintf(file, "%s_max_us %" PRIu64 "\n", name, series_percentile(series, 100) / 1000);
