@@ -8,86 +8,72 @@
 #include "sync/kernel.h"
 #include "sync/point.h"
 #include "sync/syncobj.h"
+#include "sync/timeline.h"
 #include "trace/log.h"
 
 /** What is known of a timeline: as long as it lives, and as long as a promise is on it. */
 struct route {
-	/** Of the timeline's own DRM file, in which its handle is valid. NULL: only spared. */
-	struct sbx_sync *sync;
-	uint32_t handle;
 	/** NULL: the timeline has gone, and the handle with it. */
 	struct wlr_drm_syncobj_timeline *timeline;
 	struct wlr_addon addon;
 	struct wl_list promises; // sbx_promise.link
 	bool spared;
+	/** Of the timeline's own DRM file, in which its handle is valid. NULL: not open. */
+	struct sbx_sync *sync;
+	uint32_t handle;
+	/** It is not open, and until it is, this route keeps the timeline. */
+	bool holds;
+	/** As a binary syncobj, what was there when the timeline went: needs no fd. There with `sync`. */
+	struct sbx_timeline *shelter;
+	/** Nor did that work: what was there is not known, and never will be. */
+	bool blind;
 };
 
 struct sbx_promise {
-	/** NULL: it cannot be followed. */
 	struct route *route;
 	struct wl_list link; // route.promises
 	uint64_t value;
 	/** When to look no longer; 0: nobody has looked yet. */
 	int64_t until_ns;
-	/** The timeline has gone, and this is what was there; -1: nothing to wait for. */
-	int fence;
 };
 
 static void route_destroy(struct route *route) {
+	sbx_timeline_destroy(route->shelter);
 	sbx_sync_destroy(route->sync);
 	free(route);
 }
 
-static struct sbx_point point_of(const struct sbx_promise *promise) {
-	return (struct sbx_point){ .handle = promise->route->handle, .value = promise->value };
+/* All that is there of it. */
+static struct sbx_point whole_timeline(const struct route *route) {
+	return (struct sbx_point){ .handle = route->handle, .value = 0 };
+}
+
+/* The device has been removed, or the file is closed; -ENOTSUP: it never was what it should be. */
+static bool is_final(int error) {
+	return error == -ENODEV || error == -EBADF || error == -ENOTSUP;
 }
 
 /*
- * As sbx_promise_look(), while the timeline is there. -EBUSY: somebody may be reading, and only the asking
- * failed; no patience is lost over that.
- */
-static int ask(const struct sbx_promise *promise, int *fence) {
-	struct sbx_point point = point_of(promise);
-	enum sbx_point_state state = SBX_POINT_INVALID;
-	int ret = sbx_points_query(promise->route->sync, &point, 1, &state);
-	if (ret == -ENODEV || ret == -EBADF) {
-		return 0; // the device has been removed
-	}
-	if (ret < 0) {
-		return -EBUSY;
-	}
-	if (state == SBX_POINT_UNMATERIALISED) {
-		return -EAGAIN;
-	}
-	if (state != SBX_POINT_MATERIALISED) {
-		return 0;
-	}
-	return sbx_point_export_sync_file(promise->route->sync, point, fence) == 0 ? 0 : -EBUSY;
-}
-
-/*
- * The last who could signal it goes. What is not there will not come; what is there stays, as a fence of
- * its own.
+ * The last who could signal it goes. What is not there will not come; what is there stays, with all that
+ * was promised before it.
  */
 static void handle_timeline_destroy(struct wlr_addon *addon) {
 	struct route *route = wl_container_of(addon, route, addon);
 	route->timeline = NULL;
 	wlr_addon_finish(&route->addon);
-	struct sbx_promise *promise;
-	wl_list_for_each(promise, &route->promises, link) {
-		struct sbx_point point = point_of(promise);
-		enum sbx_point_state state = SBX_POINT_INVALID;
-		int ret = sbx_points_query(route->sync, &point, 1, &state);
-		if (ret == 0 && state == SBX_POINT_MATERIALISED) {
-			ret = sbx_point_export_sync_file(route->sync, point, &promise->fence);
-		}
-		if (ret < 0 && ret != -ENODEV && ret != -EBADF) {
-			// Not known, and never to be: it waits as long as for one that does not come.
-			promise->until_ns = sbx_kernel_now_ns() + SBX_PROMISE_PATIENCE_NS;
-		}
-	}
 	if (wl_list_empty(&route->promises)) {
 		route_destroy(route);
+		return;
+	}
+	if (route->sync == NULL) {
+		return;
+	}
+	int ret = sbx_point_transfer(route->sync, sbx_timeline_point(route->shelter, 0),
+		whole_timeline(route));
+	route->blind = ret < 0 && ret != -ENOENT && !is_final(ret);
+	struct sbx_promise *promise;
+	wl_list_for_each(promise, &route->promises, link) {
+		promise->until_ns = 0;
 	}
 }
 
@@ -119,28 +105,62 @@ static struct route *get_route(struct wlr_drm_syncobj_timeline *timeline) {
 	return route;
 }
 
-static bool open_sync(struct route *route) {
+static int open_files(struct route *route) {
 	int fd = -1;
-	if (route->sync == NULL && sbx_fd_dup(route->timeline->drm_fd, &fd) == 0) {
-		sbx_sync_create(&fd, &route->sync);
+	struct sbx_sync *sync = NULL;
+	int ret = sbx_fd_dup(route->timeline->drm_fd, &fd);
+	if (ret == 0) {
+		ret = sbx_sync_create(&fd, &sync);
+	}
+	if (ret == 0) {
+		ret = sbx_timeline_create(sync, &route->shelter);
+	}
+	if (ret == 0) {
+		route->sync = sync;
+	} else {
+		sbx_sync_destroy(sync);
 	}
 	sbx_fd_close(&fd);
-	return route->sync != NULL && sbx_sync_get_caps(route->sync)->timeline;
+	return ret;
+}
+
+/* May be the end of the timeline, and where there is no promise, of the route. */
+static void let_go(struct route *route) {
+	if (route->holds) {
+		route->holds = false;
+		wlr_drm_syncobj_timeline_unref(route->timeline);
+	}
+}
+
+/*
+ * 0, or -errno: the timeline cannot be looked at (-ENOTSUP and its like: now or ever). Without a file of
+ * one's own a handle is good for as long as its timeline lives: so it has to live on.
+ */
+static int route_open(struct route *route) {
+	if (route->sync != NULL) {
+		return 0;
+	}
+	int ret = route->timeline != NULL ? open_files(route) : -ENOTSUP;
+	if (ret == 0 || is_final(ret)) {
+		let_go(route);
+	} else if (!route->holds) {
+		wlr_drm_syncobj_timeline_ref(route->timeline);
+		route->holds = true;
+	}
+	return ret;
 }
 
 struct sbx_promise *sbx_promise_create(struct wlr_drm_syncobj_timeline *timeline, uint64_t value) {
 	struct sbx_promise *promise = calloc(1, sizeof(*promise));
-	if (promise == NULL) {
+	struct route *route = promise != NULL ? get_route(timeline) : NULL;
+	if (route == NULL) {
+		free(promise);
 		return NULL;
 	}
 	promise->value = value;
-	promise->fence = -1;
-	wl_list_init(&promise->link);
-	struct route *route = get_route(timeline);
-	if (route != NULL && open_sync(route)) {
-		promise->route = route;
-		wl_list_insert(&route->promises, &promise->link);
-	}
+	promise->route = route;
+	wl_list_insert(&route->promises, &promise->link);
+	route_open(route);
 	return promise;
 }
 
@@ -150,45 +170,114 @@ void sbx_promise_destroy(struct sbx_promise *promise) {
 	}
 	struct route *route = promise->route;
 	wl_list_remove(&promise->link);
-	if (route != NULL && route->timeline == NULL && wl_list_empty(&route->promises)) {
-		route_destroy(route);
-	}
-	sbx_fd_close(&promise->fence);
 	free(promise);
+	if (!wl_list_empty(&route->promises)) {
+		return;
+	}
+	if (route->timeline == NULL) {
+		route_destroy(route);
+	} else {
+		let_go(route);
+	}
 }
 
 const void *sbx_promise_get_order(const struct sbx_promise *promise) {
 	return promise->route;
 }
 
-/* Work that wlroots named and did not hand out: nobody reads a buffer that nobody holds. */
-static int lose_patience(struct sbx_promise *promise) {
+/*
+ * 0: what `point` stands for is done, or signals with *fence. -ENOENT: there is no such point yet; another
+ * error: it cannot be had.
+ */
+static int ask(struct sbx_sync *sync, struct sbx_point point, int *fence) {
+	enum sbx_point_state state = SBX_POINT_INVALID;
+	int ret = sbx_points_query(sync, &point, 1, &state);
+	if (ret < 0) {
+		return ret;
+	}
+	if (state == SBX_POINT_UNMATERIALISED) {
+		return -ENOENT;
+	}
+	return state == SBX_POINT_MATERIALISED ? sbx_point_export_sync_file(sync, point, fence) : 0;
+}
+
+/* 0: so long, and no longer; -EAGAIN. */
+static int lose_patience(struct sbx_promise *promise, int64_t patience_ns) {
 	int64_t now_ns = sbx_kernel_now_ns();
 	if (promise->until_ns == 0) {
-		promise->until_ns = now_ns + SBX_PROMISE_PATIENCE_NS;
+		promise->until_ns = now_ns + patience_ns;
 	}
-	if (now_ns < promise->until_ns) {
-		return -EAGAIN;
-	}
+	return now_ns < promise->until_ns ? -EAGAIN : 0;
+}
+
+static void log_missing(const struct sbx_promise *promise) {
 	sbx_log_info("loan: point %llu, with which wlroots was to say that a buffer has been read, has not "
 		"come", (unsigned long long)promise->value);
-	return 0;
+}
+
+/* Nobody can look, and nobody reads a buffer that nobody holds. */
+static int give_up(struct sbx_promise *promise) {
+	int ret = lose_patience(promise, SBX_PROMISE_PATIENCE_NS);
+	if (ret == 0) {
+		log_missing(promise);
+	}
+	return ret;
+}
+
+/*
+ * Work that wlroots named and did not hand out; but it may have taken the place of promises before it,
+ * whose work is there.
+ */
+static int give_up_all_but_earlier(struct sbx_promise *promise, int *fence) {
+	int ret = lose_patience(promise, SBX_PROMISE_PATIENCE_NS);
+	if (ret == 0) {
+		ret = ask(promise->route->sync, whole_timeline(promise->route), fence);
+		ret = ret == -ENOENT ? 0 : ret;
+	}
+	if (ret == 0) {
+		log_missing(promise);
+	}
+	return ret;
+}
+
+/* Somebody may read, and nothing will ever say so; but no fence is allowed to take for ever. */
+static int give_up_blindly(struct sbx_promise *promise) {
+	int ret = lose_patience(promise, SBX_PROMISE_BLIND_NS);
+	if (ret == 0) {
+		sbx_log_error("kernel: whether a buffer has been read by point %llu could not be found out in time",
+			(unsigned long long)promise->value);
+	}
+	return ret;
+}
+
+static int look_while_it_lives(struct sbx_promise *promise, int *fence) {
+	struct route *route = promise->route;
+	struct sbx_point point = { .handle = route->handle, .value = promise->value };
+	int ret = ask(route->sync, point, fence);
+	return ret == -ENOENT || ret == -ENOTSUP ? give_up_all_but_earlier(promise, fence) : ret;
+}
+
+static int look_afterwards(struct sbx_promise *promise, int *fence) {
+	const struct route *route = promise->route;
+	if (route->blind) {
+		return give_up_blindly(promise);
+	}
+	int ret = ask(route->sync, sbx_timeline_point(route->shelter, 0), fence);
+	return ret == -ENOENT ? 0 : ret;
 }
 
 int sbx_promise_look(struct sbx_promise *promise, int *fence) {
+	struct route *route = promise->route;
 	*fence = -1;
-	if (promise->route == NULL) {
-		return lose_patience(promise);
+	int ret = route_open(route);
+	if (ret < 0) {
+		return is_final(ret) ? give_up(promise) : -EAGAIN;
 	}
-	if (promise->route->timeline == NULL) {
-		*fence = sbx_fd_steal(&promise->fence);
-		return promise->until_ns != 0 && *fence < 0 ? lose_patience(promise) : 0;
-	}
-	int ret = ask(promise, fence);
-	if (ret == -EBUSY) {
-		return -EAGAIN;
-	}
-	return ret == -EAGAIN ? lose_patience(promise) : ret;
+	ret = route->timeline != NULL ? look_while_it_lives(promise, fence) :
+		look_afterwards(promise, fence);
+	// A device that has been removed reads no more. Any other failure says nothing of who reads, and no
+	// patience is lost over it.
+	return ret == 0 || is_final(ret) ? 0 : -EAGAIN;
 }
 
 void sbx_promise_spare(struct wlr_drm_syncobj_timeline *timeline) {

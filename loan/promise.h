@@ -18,8 +18,14 @@ struct wlr_drm_syncobj_timeline;
 #define SBX_PROMISE_PATIENCE_NS INT64_C(1000000000)
 
 /**
- * `timeline` is lent. NULL: out of memory. Where the timeline cannot be followed for another reason, the
- * promise is one that does not come.
+ * How long, where the timeline went and the kernel did not let us keep its fences. Drivers end work that
+ * takes longer than some ten seconds.
+ */
+#define SBX_PROMISE_BLIND_NS INT64_C(60000000000)
+
+/**
+ * `timeline` is lent; while there is no fd to look at it by oneself, a reference to it is kept. NULL: out
+ * of memory. Where its file is none that could be looked at, the promise is one that does not come.
  */
 struct sbx_promise *sbx_promise_create(struct wlr_drm_syncobj_timeline *timeline, uint64_t value);
 /** NULL is allowed. */

@@ -608,7 +608,7 @@ void sbx_batch_trace(struct sbx_batch *batch, uint64_t pass) {
 		ring->stopwatch = sbx_stopwatch_create(batch->device, RING_SIZE);
 	}
 	batch->pass = pass;
-	sbx_stopwatch_begin(ring->stopwatch, batch->place, pass, batch->commands);
+	sbx_stopwatch_begin(ring->stopwatch, batch->place, pass, batch->n_waits > 0, batch->commands);
 }
 
 /* use_image() made room for one barrier for each image. */
@@ -793,6 +793,9 @@ static int publish_done(struct sbx_batch *batch, int *done_fd) {
 		return 0;
 	}
 	int ret = sbx_device_wait(device, batch->value, SBX_BATCH_DONE_TIMEOUT_NS);
+	if (ret == 0) {
+		sbx_stopwatch_done(device->batches->stopwatch, batch->place);
+	}
 	if (ret == -ETIME) {
 		sbx_log_error("render: frame %llu is not finished after %llu ms",
 			(unsigned long long)batch->value, SBX_BATCH_DONE_TIMEOUT_NS / 1000000);
@@ -802,7 +805,8 @@ static int publish_done(struct sbx_batch *batch, int *done_fd) {
 
 static void trace_sent(struct sbx_batch *batch, int64_t submitted_ns) {
 	if (batch->pass != 0 && sbx_is_tracing()) {
-		sbx_stopwatch_submit(batch->device->batches->stopwatch, batch->place, submitted_ns);
+		sbx_stopwatch_submit(batch->device->batches->stopwatch, batch->place, submitted_ns,
+			batch->device->completed + 1 < batch->value);
 		sbx_recorder_add(&(struct sbx_event){
 			.time_ns = submitted_ns,
 			.kind = SBX_EVENT_PASS_SUBMITTED,

@@ -155,6 +155,7 @@ struct options {
 struct ready {
 	struct client *client;
 	uint64_t at_ns;
+	uint64_t committed_ns;
 	struct wp_presentation_feedback *feedback; /* NULL: answered, or never asked for */
 };
 
@@ -198,7 +199,7 @@ struct client {
 	FILE *presented_file;    /* NULL: not asked for */
 	uint64_t early_releases; /* released while it was the window's content */
 	uint64_t early_shows;    /* on a monitor before it was ready */
-	struct series acquire_waits, releases, displays;
+	struct series acquire_waits, releases, displays, latencies;
 };
 
 uint64_t now_ns(void);

@@ -278,4 +278,5 @@ void frames_finish(struct client *client) {
 	series_finish(&client->acquire_waits);
 	series_finish(&client->releases);
 	series_finish(&client->displays);
+	series_finish(&client->latencies);
 }

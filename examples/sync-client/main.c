@@ -302,6 +302,7 @@ static bool run(struct client *client) {
 
 static void write_series(FILE *file, const char *name, struct series *series) {
 	fprintf(file, "%s_mean_us %" PRIu64 "\n", name, series_mean(series) / 1000);
+	fprintf(file, "%s_p10_us %" PRIu64 "\n", name, series_percentile(series, 10) / 1000);
 	fprintf(file, "%s_p50_us %" PRIu64 "\n", name, series_percentile(series, 50) / 1000);
 	fprintf(file, "%s_p95_us %" PRIu64 "\n", name, series_percentile(series, 95) / 1000);
 	fprintf(file, "%s_max_us %" PRIu64 "\n", name, series_percentile(series, 100) / 1000);
@@ -329,6 +330,7 @@ static bool write_stats(struct client *client) {
 	write_series(file, "acquire", &client->acquire_waits);
 	write_series(file, "release", &client->releases);
 	write_series(file, "display", &client->displays);
+	write_series(file, "latency", &client->latencies);
 	return fclose(file) == 0;
 }
 
@@ -347,6 +349,7 @@ static void print_stats(struct client *client) {
 	print_series("acquire wait (commit to drawn)", &client->acquire_waits);
 	print_series("release (replaced to released)", &client->releases);
 	print_series("display (drawn to monitor)", &client->displays);
+	print_series("latency (commit to monitor)", &client->latencies);
 	printf("  released while still in use: %" PRIu64 ", shown before drawn: %" PRIu64 "\n",
 		client->early_releases, client->early_shows);
 }

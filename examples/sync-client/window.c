@@ -290,6 +290,7 @@ static void handle_presented(void *data, struct wp_presentation_feedback *feedba
 	uint64_t shown_ns = seconds * 1000000000 + nanoseconds;
 	forget_feedback(ready);
 	client->presented++;
+	series_add(&client->latencies, shown_ns > ready->committed_ns ? shown_ns - ready->committed_ns : 0);
 	if (client->presented_file != NULL) {
 		fprintf(client->presented_file, "%" PRIu64 ".%09u\n", seconds, nanoseconds);
 	}
@@ -323,6 +324,7 @@ static void ask_when_shown(struct client *client, struct buffer *buffer) {
 	}
 	/* One that was never answered is not interesting any more. */
 	forget_feedback(ready);
+	ready->committed_ns = buffer->committed_ns;
 	ready->feedback = wp_presentation_feedback(client->presentation, client->surface);
 	wp_presentation_feedback_add_listener(ready->feedback, &presentation_listener, ready);
 }

@@ -74,7 +74,10 @@ static int fake_poll(struct pollfd *fds, nfds_t count, int64_t timeout_ns) {
 
 static int fake_dup(int fd) {
 	int ret = next_call();
-	return ret < 0 ? ret : sbx_kernel_real.dup(fd);
+	if (ret < 0 || kernel_fake.dup_error < 0) {
+		return ret < 0 ? ret : kernel_fake.dup_error;
+	}
+	return sbx_kernel_real.dup(fd);
 }
 
 static void fake_close(int fd) {

@@ -16,8 +16,9 @@ struct kernel_fake {
 	/** Every call of this ioctl (0: of none) fails so; sizes do not matter. */
 	unsigned long broken_request;
 	int broken_error;
-	/** Each eventfd() fails so, if not 0. */
+	/** Each eventfd(), and each dup(), fails so, if not 0. */
 	int eventfd_error;
+	int dup_error;
 	/** What SYNC_IOC_FILE_INFO says of each fence that has signalled, if not 0. */
 	int fence_error;
 	/** Whether kernel_fake_drm's fences take deadlines, how many they were told, and the last of them. */
@@ -52,8 +53,8 @@ void kernel_fake_fail(unsigned n, int error);
 bool kernel_fake_failed(void);
 
 /**
- * A DRM device in memory: syncobjs with create, destroy, import, export, wait (which does not sleep),
- * query, signal, reset and eventfd, and sync_files of its own with poll, merge and info. Answers for
+ * A DRM device in memory: syncobjs with create, destroy, import, export, transfer, wait (which does not
+ * sleep), query, signal, reset and eventfd, and sync_files of its own with poll, merge and info. Answers for
  * every fd: give sbx_sync_create() any. Between kernel_fake_install() and kernel_fake_drm_finish().
  */
 void kernel_fake_drm_init(void);

@@ -152,8 +152,11 @@ static struct syncobj *find(uint32_t handle) {
 	return handle < MAX_SYNCOBJS ? handles[handle] : NULL;
 }
 
-/* What covers the point; -1: nothing, it is not materialised. */
+/* What covers the point; -1: nothing, it is not materialised. Value 0 is all that is there. */
 static int cover(const struct syncobj *syncobj, uint64_t value) {
+	if (value == 0) {
+		return syncobj->count - 1;
+	}
 	for (int i = 0; i < syncobj->count; i++) {
 		if (syncobj->entries[i].value >= value) {
 			return i;
@@ -273,19 +276,24 @@ static int export_syncobj(struct syncobj *syncobj, int *fd) {
 	return *fd < 0 ? -errno : 0;
 }
 
+/* Earlier points count, too, while they are pending. NULL: signalled. */
+static struct fence *fence_up_to(const struct syncobj *syncobj, int last) {
+	struct fence *fence = syncobj->entries[last].fence;
+	for (int i = 0; i < last; i++) {
+		struct fence *earlier = syncobj->entries[i].fence;
+		if (!is_signalled(earlier)) {
+			fence = is_signalled(fence) ? earlier : merge(fence, earlier);
+		}
+	}
+	return fence;
+}
+
 static int export_fence(struct syncobj *syncobj, uint64_t value, int *fd) {
 	int i = cover(syncobj, value);
 	if (i < 0) {
 		return -EINVAL;
 	}
-	// Earlier points count, too, while they are pending.
-	struct fence *fence = syncobj->entries[i].fence;
-	for (int j = 0; j < i; j++) {
-		struct fence *earlier = syncobj->entries[j].fence;
-		if (!is_signalled(earlier)) {
-			fence = is_signalled(fence) ? earlier : merge(fence, earlier);
-		}
-	}
+	struct fence *fence = fence_up_to(syncobj, i);
 	if (fence == NULL) {
 		fence = fence_create();
 		fence_signal(fence, 0);
@@ -313,13 +321,33 @@ static int import_syncobj(int fd, uint32_t *handle) {
 	return -EINVAL;
 }
 
+/* At value 0 it takes the place of all. */
+static void put_fence(struct syncobj *syncobj, uint64_t value, struct fence *fence) {
+	syncobj->count = value > 0 ? syncobj->count : 0;
+	add_entry(syncobj, value, fence);
+	fire();
+}
+
 static int import_fence(struct syncobj *syncobj, uint64_t value, int fd) {
 	struct fence *fence = fence_of(fd);
 	if (syncobj == NULL || fence == NULL) {
 		return syncobj == NULL ? -ENOENT : -EINVAL;
 	}
-	add_entry(syncobj, value, fence);
-	fire();
+	put_fence(syncobj, value, fence);
+	return 0;
+}
+
+static int do_transfer(const struct drm_syncobj_transfer *arg) {
+	struct syncobj *dst = find(arg->dst_handle);
+	const struct syncobj *src = find(arg->src_handle);
+	if (dst == NULL || src == NULL) {
+		return -ENOENT;
+	}
+	int i = cover(src, arg->src_point);
+	if (i < 0) {
+		return -EINVAL;
+	}
+	put_fence(dst, arg->dst_point, fence_up_to(src, i));
 	return 0;
 }
 
@@ -484,6 +512,8 @@ static int handle_ioctl(int fd, unsigned long request, void *arg) {
 		return do_handle_to_fd(arg);
 	case SBX_UAPI_FD_TO_HANDLE:
 		return do_fd_to_handle(arg);
+	case DRM_IOCTL_SYNCOBJ_TRANSFER:
+		return do_transfer(arg);
 	case DRM_IOCTL_SYNCOBJ_TIMELINE_WAIT:
 		return do_wait(arg);
 	case DRM_IOCTL_SYNCOBJ_QUERY:

@@ -5,6 +5,27 @@
 #include "sync/syncobj.h"
 #include "sync/timeline.h"
 
+/** The kernel's side of it, which goes with the last reference, and not with the peer's. */
+struct handle {
+	struct wlr_addon addon;
+	struct sbx_timeline *own;
+};
+
+static void handle_timeline_destroy(struct wlr_addon *addon) {
+	struct handle *handle = wl_container_of(addon, handle, addon);
+	wlr_addon_finish(&handle->addon);
+	bool paused = kernel_fake.paused;
+	kernel_fake.paused = true;
+	sbx_timeline_destroy(handle->own);
+	kernel_fake.paused = paused;
+	free(handle);
+}
+
+static const struct wlr_addon_interface addon_impl = {
+	.name = "peer_timeline",
+	.destroy = handle_timeline_destroy,
+};
+
 void peer_timeline_create(struct peer_timeline *timeline, struct sbx_sync *sync) {
 	bool paused = kernel_fake.paused;
 	kernel_fake.paused = true;
@@ -14,13 +35,16 @@ void peer_timeline_create(struct peer_timeline *timeline, struct sbx_sync *sync)
 	timeline->wlr = calloc(1, sizeof(*timeline->wlr));
 	timeline->wlr->drm_fd = sbx_sync_get_drm_fd(sync);
 	timeline->wlr->handle = sbx_timeline_point(timeline->own, 0).handle;
+	timeline->wlr->WLR_PRIVATE.n_refs = 1;
 	wlr_addon_set_init(&timeline->wlr->addons);
+	// The first to come is the last to go: the handle is there for those who come later.
+	struct handle *handle = calloc(1, sizeof(*handle));
+	handle->own = timeline->own;
+	wlr_addon_init(&handle->addon, &timeline->wlr->addons, NULL, &addon_impl);
 }
 
 void peer_timeline_destroy(struct peer_timeline *timeline) {
-	wlr_addon_set_finish(&timeline->wlr->addons);
-	free(timeline->wlr);
-	sbx_timeline_destroy(timeline->own);
+	wlr_drm_syncobj_timeline_unref(timeline->wlr);
 }
 
 void peer_timeline_signal(const struct peer_timeline *timeline, uint64_t value) {

@@ -17,6 +17,7 @@ struct peer_timeline {
 };
 
 void peer_timeline_create(struct peer_timeline *timeline, struct sbx_sync *sync);
+/** Gives the peer's reference back: others may have theirs. */
 void peer_timeline_destroy(struct peer_timeline *timeline);
 void peer_timeline_signal(const struct peer_timeline *timeline, uint64_t value);
 

@@ -573,6 +573,52 @@ static void test_child_destroyed(void **state) {
 	protocol_lab_check(lab);
 }
 
+static uint32_t number_of(void *proxy) {
+	return wl_proxy_get_id(proxy);
+}
+
+/*
+ * The client goes while a parent waits for a child that is older than it. Its objects go by their numbers:
+ * xdg_wm_base, and the parent's role with it; the child, for which nobody has to wait then; the parent.
+ */
+static void test_client_of_waiting_parent_gone(void **state) {
+	struct protocol_lab *lab = *state;
+	struct test_client *client = test_client_create(lab->compositor, lab->sync->sync);
+	struct test_window parent, child, older, survivor;
+	open_showing(lab, &survivor);
+	// Numbers that are free again are given out first, and would be smaller than xdg_wm_base's.
+	test_surface_open(client, &older);
+	test_surface_open(client, &child);
+	test_window_open(client, &parent);
+	assert_true(number_of(client->wm_base) < number_of(child.wl_surface));
+	assert_true(number_of(child.wl_surface) < number_of(parent.wl_surface));
+	child.subsurface = wl_subcompositor_get_subsurface(client->subcompositor, child.wl_surface,
+		parent.wl_surface);
+	test_signal(client, &child.acquire, 1);
+	test_show(&child, 1, 1, 1);
+	test_signal(client, &parent.acquire, 2);
+	test_show(&parent, 1, 1, 1);
+	assert_int_equal(test_window_content(&child), 1);
+	test_show(&child, 2, 2, 2);
+	test_show(&parent, 2, 2, 2);
+	assert_int_equal(test_window_content(&parent), 1);
+	assert_int_equal(protocol_lab_stats(lab).held_commits, 2);
+	wl_client_destroy(client->peer);
+	test_pump(lab->compositor);
+	assert_int_equal(protocol_lab_stats(lab).held_commits, 0);
+	for (uint64_t value = 1; value <= 2; value++) {
+		assert_int_equal(test_state(client, &child.release, value), SBX_POINT_SIGNALLED);
+		assert_int_equal(test_state(client, &parent.release, value), SBX_POINT_SIGNALLED);
+	}
+	assert_int_equal(test_window_content(&survivor), 1);
+	test_window_close(&child);
+	test_window_close(&parent);
+	test_window_close(&older);
+	test_client_destroy(client);
+	test_window_close(&survivor);
+	protocol_lab_check(lab);
+}
+
 /* The parent unmaps while it waits for a child. */
 static void test_waiting_parent_unmaps(void **state) {
 	struct protocol_lab *lab = *state;
@@ -848,6 +894,7 @@ static void test_too_many_timelines(void **state) {
 	KIND("latch: a desynchronised child's parent goes on", test_desync_parent_goes_on), \
 	KIND("latch: a grandchild", test_grandchild), \
 	KIND("latch: the child goes", test_child_destroyed), \
+	KIND("latch: the client of a waiting parent goes", test_client_of_waiting_parent_gone), \
 	KIND("latch: the waiting parent unmaps", test_waiting_parent_unmaps), \
 	KIND("latch: no eventfd", test_no_eventfd), \
 	KIND("latch: no export", test_no_export), \

@@ -9,6 +9,7 @@
 #include "render/format.h"
 #include "render/image.h"
 #include "render/stopwatch.h"
+#include "sync/fd.h"
 #include "trace/recorder.h"
 
 #define SECOND 1000000000ull
@@ -35,10 +36,10 @@ static uint64_t submit_work(struct sbx_device *device, struct sbx_image *image, 
 	uint64_t value = 0;
 	struct sbx_batch *batch = sbx_batch_begin(device);
 	assert_non_null(batch);
-	sbx_batch_trace(batch, pass);
 	if (wait != NULL) {
 		assert_int_equal(sbx_batch_wait(batch, wait), 0);
 	}
+	sbx_batch_trace(batch, pass);
 	clear(batch, image);
 	assert_int_equal(sbx_batch_submit(batch, NULL, &value), 0);
 	return value;
@@ -101,9 +102,19 @@ static void test_inside(void **state) {
 	sbx_trace_stop();
 }
 
+/* By timestamps, as on a GPU. */
+static void test_timestamps(void **state) {
+	struct sbx_device *device = *state;
+	device->caps.software = false;
+	assert_int_equal(sbx_trace_start(0), 0);
+	run_passes(device);
+	sbx_trace_stop();
+}
+
 /* The same where the driver cannot read both clocks at once. */
 static void test_uncalibrated(void **state) {
 	struct sbx_device *device = *state;
+	device->caps.software = false;
 	device->caps.calibrated_timestamps = false;
 	assert_int_equal(sbx_trace_start(0), 0);
 	run_passes(device);
@@ -140,6 +151,51 @@ static void test_duration(void **state) {
 	}
 	free(recording.events);
 	sbx_trace_stop();
+	sbx_image_destroy(image);
+}
+
+static unsigned timestamps;
+static PFN_vkCmdWriteTimestamp2 write_timestamp;
+
+static VKAPI_ATTR void VKAPI_CALL count_timestamp(VkCommandBuffer commands, VkPipelineStageFlags2 stage,
+		VkQueryPool pool, uint32_t query) {
+	timestamps++;
+	write_timestamp(commands, stage, pool, query);
+}
+
+/* As the renderer does: the completion is asked for. A CPU that waits for it needs no queries. */
+static void test_waited_for(void **state) {
+	struct sbx_device *device = *state;
+	struct sbx_image *image = target(device);
+	struct sbx_recording recording;
+	int64_t done_ns[4];
+	write_timestamp = device->vk.vkCmdWriteTimestamp2;
+	device->vk.vkCmdWriteTimestamp2 = count_timestamp;
+	timestamps = 0;
+	assert_int_equal(sbx_trace_start(0), 0);
+	for (uint64_t pass = 1; pass <= 3; pass++) {
+		struct sbx_batch *batch = sbx_batch_begin(device);
+		int done_fd = -1;
+		uint64_t value = 0;
+		sbx_batch_trace(batch, pass);
+		clear(batch, image);
+		assert_int_equal(sbx_batch_submit(batch, &done_fd, &value), 0);
+		assert_int_equal(sbx_device_wait(device, value, 10 * SECOND), 0);
+		sbx_fd_close(&done_fd);
+		done_ns[pass] = sbx_recorder_now_ns();
+	}
+	usleep(20000); // until it is collected
+	read_recording(&recording);
+	for (uint64_t pass = 1; pass <= 3; pass++) {
+		struct sbx_event ended;
+		check_pass(&recording, pass, done_ns[pass]);
+		assert_true(find(&recording, SBX_EVENT_GPU_ENDED, pass, &ended));
+		assert_true(!device->caps.export_blocks || ended.extra == 0);
+	}
+	assert_int_equal(timestamps, device->caps.software ? 0 : 6);
+	free(recording.events);
+	sbx_trace_stop();
+	device->vk.vkCmdWriteTimestamp2 = write_timestamp;
 	sbx_image_destroy(image);
 }
 
@@ -237,8 +293,10 @@ static void test_waits(void **state) {
 int main(int argc, char *argv[]) {
 	const struct CMUnitTest host[] = {
 		VULKAN_TEST(test_inside),
+		VULKAN_TEST(test_timestamps),
 		VULKAN_TEST(test_uncalibrated),
 		VULKAN_TEST(test_duration),
+		VULKAN_TEST(test_waited_for),
 		VULKAN_TEST(test_closed),
 		VULKAN_TEST(test_in_flight),
 		VULKAN_TEST(test_off),

@@ -8,6 +8,8 @@
 #include "harness/vgem.h"
 #include "loan/pace.h"
 #include "render/device.h"
+#include "render/wlr/pass.h"
+#include "render/wlr/work.h"
 
 #define MS_NS INT64_C(1000000)
 
@@ -42,15 +44,20 @@ static void close_place(struct place *place) {
 	wl_event_loop_destroy(place->loop);
 }
 
-static void draw(struct rig *rig, struct place *place, struct wlr_drm_syncobj_timeline *wait,
-		struct wlr_render_timer *timer) {
+static struct wlr_render_pass *begin(struct rig *rig, struct place *place,
+		struct wlr_drm_syncobj_timeline *wait, struct wlr_render_timer *timer) {
 	struct wlr_render_pass *pass = wlr_renderer_begin_buffer_pass(rig->renderer,
 		&place->target->base, &(struct wlr_buffer_pass_options){ .timer = timer });
 	assert_non_null(pass);
 	wlr_render_pass_add_texture(pass, &(struct wlr_render_texture_options){
 		.texture = place->texture, .wait_timeline = wait, .wait_point = wait != NULL ? 1 : 0,
 	});
-	assert_true(wlr_render_pass_submit(pass));
+	return pass;
+}
+
+static void draw(struct rig *rig, struct place *place, struct wlr_drm_syncobj_timeline *wait,
+		struct wlr_render_timer *timer) {
+	assert_true(wlr_render_pass_submit(begin(rig, place, wait, timer)));
 	test_output_show(&place->output, &place->target->base);
 }
 
@@ -154,12 +161,50 @@ static void compositor_has_a_timer(void **state) {
 	close_place(&place);
 }
 
+/* As if the GPU had taken it and was not done, which lavapipe always is. */
+static void send(struct wlr_render_pass *base, int vgem, struct vgem_fence *fence) {
+	struct sbx_pass *pass = wl_container_of(base, pass, base);
+	int done_fd = -1;
+	assert_int_equal(vgem_fence_create(vgem, fence, &done_fd), 0);
+	sbx_work_sent(pass, sbx_renderer_now_ns(), done_fd);
+	close(done_fd);
+}
+
+/* Both begun before either is sent: the fence of the last one is kept. */
+static void two_passes_on_one_target(void **state) {
+	struct rig *rig = *state;
+	struct place place;
+	struct vgem_fence fences[2];
+	open_place(rig, &place, true);
+	struct wlr_render_timer *timer = wlr_render_timer_create(rig->renderer);
+	int vgem = vgem_open();
+	assert_true(vgem >= 0);
+	struct wlr_render_pass *first = begin(rig, &place, NULL, timer);
+	struct wlr_render_pass *second = begin(rig, &place, NULL, timer);
+	unsigned fds = rig_open_fds();
+	send(first, vgem, &fences[0]);
+	unsigned kept = rig_open_fds() - fds;
+	send(second, vgem, &fences[1]);
+	unsigned kept_of_both = rig_open_fds() - fds;
+	vgem_fence_signal(&fences[0]);
+	vgem_fence_signal(&fences[1]);
+	assert_true(wlr_render_pass_submit(first));
+	assert_true(wlr_render_pass_submit(second));
+	rig_finish(rig);
+	close(vgem);
+	wlr_render_timer_destroy(timer);
+	close_place(&place);
+	assert_int_equal(kept, 1);
+	assert_int_equal(kept_of_both, 1);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		RIG_TEST(each_pass_is_measured),
 		RIG_TEST(nothing_is_measured_for_nobody),
 		RIG_TEST(waiting_is_not_work),
 		RIG_TEST(compositor_has_a_timer),
+		RIG_TEST(two_passes_on_one_target),
 	};
 	return RIG_MAIN(tests);
 }
