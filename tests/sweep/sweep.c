@@ -245,9 +245,10 @@ static void test(bool ok, const char *format, ...) {
 
 static void explain(size_t index) {
 	const struct fault *fault = &jobs[index].fault;
-	printf("# --case %s %u %d %s: %s\n", fault_calls[fault->call].name, fault->n, fault->error,
-		mode_names[fault->mode], shared->results[index].state == NOT_RUN ? "was not run" :
-		shared->results[index].why);
+	const struct result *result = &shared->results[index];
+	printf("# --case %s %u %d %s: %s (%.1f s, try %u)\n", fault_calls[fault->call].name, fault->n,
+		fault->error, mode_names[fault->mode], result->state == NOT_RUN ? "was not run" : result->why,
+		(double)(result->ended_ns - result->begun_ns) / 1e9, result->tries + 1);
 }
 
 static void report_call(int call) {
