@@ -11,21 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-
-/** How encoded values become light; numbered as the shader has it. */
-enum sbx_curve {
-	/** A power of 2.2: what an sRGB monitor does, and what wlroots takes for granted. */
-	SBX_CURVE_GAMMA22,
-	/** Encoded values are light; neither cut above 1 nor below 0. */
-	SBX_CURVE_LINEAR,
-	/** The piecewise function of IEC 61966-2-1. */
-	SBX_CURVE_SRGB,
-	/** SMPTE ST 2084 (H.273 code point 16); 1 is 10000 cd/m². */
-	SBX_CURVE_PQ,
-	/** ITU-R BT.1886 for black at 0.01 and white at 100 cd/m². */
-	SBX_CURVE_BT1886,
-	SBX_CURVE_COUNT,
-};
+#include "render/shaders/layout.h"
 
 /** From encoded value to light. Values below 0 count as 0, but with SBX_CURVE_LINEAR; those above 1 as 1 in PQ. */
 float sbx_curve_decode(enum sbx_curve curve, float encoded);
@@ -56,8 +42,6 @@ enum sbx_color_kind {
 };
 
 enum {
-	/** Points on each axis of a table. */
-	SBX_COLOR_TABLE_SIZE = 33,
 	/** Floats of a table: four for each colour. */
 	SBX_COLOR_TABLE_FLOATS = 4 * SBX_COLOR_TABLE_SIZE * SBX_COLOR_TABLE_SIZE * SBX_COLOR_TABLE_SIZE,
 };
