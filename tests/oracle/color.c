@@ -98,10 +98,10 @@ static void apply_matrix(const struct sbx_matrix *matrix, struct oracle_range *r
 	}
 }
 
-static void map(struct oracle_range *range, double (*func)(enum sbx_curve, double), enum sbx_curve curve) {
+static void encode(struct oracle_range *range, enum sbx_curve curve) {
 	for (int c = 0; c < 3; c++) {
-		range->low[c] = func(curve, range->low[c]);
-		range->high[c] = func(curve, range->high[c]);
+		range->low[c] = oracle_encode(curve, range->low[c]);
+		range->high[c] = oracle_encode(curve, range->high[c]);
 	}
 }
 
@@ -111,6 +111,34 @@ static void scale(struct oracle_range *range, double least, double most) {
 		double low = range->low[c], high = range->high[c];
 		range->low[c] = fmin(low * least, low * most);
 		range->high[c] = fmax(high * least, high * most);
+	}
+}
+
+/**
+ * How far a float may be off that this curve has decoded, relative to itself. PQ's divisor is small where light is
+ * bright: a difference of numbers near 18.8, of which rounding takes 2^-20, and nearly 19 times what pow() loses
+ * just below 1, which Vulkan lets be three units in the last place. The last power makes six times that of it.
+ */
+static double decode_loss(enum sbx_curve curve, double x) {
+	if (curve != SBX_CURVE_PQ) {
+		return ORACLE_LIGHT_LOSS;
+	}
+	const double c1 = 3424.0 / 4096, c2 = 2413.0 / 4096 * 32, c3 = 2392.0 / 4096 * 32;
+	double p = pow(fmin(fmax(x, 0), 1), 1 / (2523.0 / 4096 * 128)), divisor = c2 - c3 * p;
+	double lost = 3 * 0x1p-24 * (c3 / divisor + (p > c1 ? 1 / (p - c1) : 0)) + 0x1p-20 / divisor;
+	return ORACLE_LIGHT_LOSS + lost / (2610.0 / 16384);
+}
+
+/** From encoded values to light, with what floats lose. */
+static void decode(struct oracle_range *range, enum sbx_curve curve) {
+	for (int c = 0; c < 3; c++) {
+		double low = range->low[c], high = range->high[c];
+		range->low[c] = oracle_decode(curve, low);
+		range->high[c] = oracle_decode(curve, high);
+		double loss = fmax(decode_loss(curve, low) * fabs(range->low[c]),
+			decode_loss(curve, high) * fabs(range->high[c]));
+		range->low[c] -= loss;
+		range->high[c] += loss;
 	}
 }
 
@@ -144,13 +172,12 @@ void oracle_to_blend(const struct sbx_light *light, bool graded, const float rgb
 	if (!make_straight(range)) {
 		return;
 	}
-	map(range, oracle_decode, light->curve);
-	widen(range, ORACLE_LIGHT_LOSS, 0);
+	decode(range, light->curve);
 	if (light->has_matrix) {
 		apply_matrix(&light->matrix, range);
 	}
 	if (!graded) {
-		map(range, oracle_encode, SBX_CURVE_GAMMA22);
+		encode(range, SBX_CURVE_GAMMA22);
 		widen(range, ORACLE_RELATIVE_LOSS, ORACLE_CODE_LOSS);
 	}
 	make_premultiplied(range);
@@ -185,8 +212,7 @@ void oracle_from_target(const struct oracle_grade *grade, const float rgba[stati
 		memcpy(range->high, range->low, 3 * sizeof(range->high[0]));
 	}
 	invert(&grade->matrix, &inverse);
-	map(range, oracle_decode, grade->curve);
-	widen(range, ORACLE_LIGHT_LOSS, 0);
+	decode(range, grade->curve);
 	apply_matrix(&inverse, range);
 	make_premultiplied(range);
 }
@@ -198,7 +224,7 @@ static void eval(const struct oracle_grade *grade, struct oracle_range *range) {
 		range->high[c] = fmin(fmax(range->high[c], 0), 1);
 	}
 	apply_matrix(&grade->matrix, range);
-	map(range, oracle_encode, grade->curve);
+	encode(range, grade->curve);
 	if (grade->kind == ORACLE_GRADE_TABLE) {
 		bend_and_mix(range->low);
 		bend_and_mix(range->high);

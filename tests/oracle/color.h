@@ -26,7 +26,10 @@ struct oracle_range {
 	double low[4], high[4];
 };
 
-/** How far the composer may be off: relatively in light, absolutely in encoded values and relatively above 1. */
+/**
+ * How far the composer may be off: relatively in light (more where it was PQ), absolutely in encoded values and
+ * relatively above 1.
+ */
 #define ORACLE_LIGHT_LOSS 3e-5
 #define ORACLE_CODE_LOSS 5e-5
 #define ORACLE_RELATIVE_LOSS 1e-5
