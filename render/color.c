@@ -6,12 +6,18 @@
 /** How far from the truth a matrix and a curve may be to stand for it. */
 #define TOLERANCE 1e-4f
 #define N_PROBES 192
+/** Where white is in PQ: 203 of 10000 cd/m² (ITU-R BT.2408), as wlroots has it. */
+#define PQ_WHITE 0.0203f
+/** The way back through a table: seven steps are what an odd one took. In the shader, too. */
+#define MAX_STEPS 10
+#define NEAR_ENOUGH 1e-4f
+#define LONGEST_STEP 0.2f
 
 /* Curves */
 
 static float pq_decode(float x) {
 	// H.273, TransferCharacteristics 16
-	double p = pow(x, 1 / 78.84375);
+	double p = pow(fmin(x, 1), 1 / 78.84375);
 	double light = fmax(p - 0.8359375, 0) / (18.8515625 - 18.6875 * p);
 	return (float)pow(light, 1 / 0.1593017578125);
 }
@@ -238,16 +244,36 @@ static bool find_curve(struct sbx_color *color, sbx_color_func func, void *data)
 	return false;
 }
 
-static float axis_point(int i) {
-	return sbx_curve_decode(SBX_CURVE_GAMMA22, (float)i / (SBX_COLOR_TABLE_SIZE - 1));
+static float axis_point(const struct sbx_color *color, int i) {
+	return sbx_curve_decode(color->axis, (float)i / (SBX_COLOR_TABLE_SIZE - 1)) / color->axis_scale;
 }
 
-static void fill_table(float *table, sbx_color_func func, void *data) {
+/** Whether white and what is brighter are shown as two colours. */
+static bool knows_highlights(sbx_color_func func, void *data) {
+	const float white[3] = { 1, 1, 1 }, bright[3] = { 4, 4, 4 };
+	float at_white[3], at_bright[3];
+	func(data, at_white, white);
+	func(data, at_bright, bright);
+	for (int c = 0; c < 3; c++) {
+		if (fminf(at_bright[c], 1) > fminf(at_white[c], 1) + 0.01f) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void fill_table(const struct sbx_color *color, sbx_color_func func, void *data) {
+	float *table = color->table;
 	for (int b = 0; b < SBX_COLOR_TABLE_SIZE; b++) {
 		for (int g = 0; g < SBX_COLOR_TABLE_SIZE; g++) {
 			for (int r = 0; r < SBX_COLOR_TABLE_SIZE; r++, table += 4) {
-				const float in[3] = { axis_point(r), axis_point(g), axis_point(b) };
+				const float in[3] = {
+					axis_point(color, r), axis_point(color, g), axis_point(color, b),
+				};
 				func(data, table, in);
+				for (int c = 0; c < 3; c++) {
+					table[c] = isfinite(table[c]) ? table[c] : 0;
+				}
 				table[3] = 1;
 			}
 		}
@@ -268,18 +294,20 @@ bool sbx_color_init(struct sbx_color *color, sbx_color_func func, void *data) {
 		}
 		return true;
 	}
-	const size_t n = SBX_COLOR_TABLE_SIZE;
-	float *table = calloc(n * n * n, 4 * sizeof(*table));
+	float *table = calloc(SBX_COLOR_TABLE_FLOATS, sizeof(*table));
 	if (table == NULL) {
 		sbx_color_init(color, NULL, NULL);
 		return false;
 	}
-	fill_table(table, func, data);
+	bool highlights = knows_highlights(func, data);
 	*color = (struct sbx_color){
 		.kind = SBX_COLOR_TABLE,
 		.matrix = sbx_matrix_identity,
 		.table = table,
+		.axis = highlights ? SBX_CURVE_PQ : SBX_CURVE_GAMMA22,
+		.axis_scale = highlights ? PQ_WHITE : 1,
 	};
+	fill_table(color, func, data);
 	return true;
 }
 
@@ -294,24 +322,46 @@ static const float *table_at(const float *table, int r, int g, int b) {
 	return &table[4 * ((b * SBX_COLOR_TABLE_SIZE + g) * SBX_COLOR_TABLE_SIZE + r)];
 }
 
-static void eval_table(const float *table, float out[static 3], const float in[static 3]) {
+/**
+ * The table at `at`, a place on its axes from 0 to 1; and how it changes there, a column for each axis, added
+ * to *slope (or NULL).
+ */
+static void look_up(const float *table, float out[static 3], struct sbx_matrix *slope,
+		const float at[static 3]) {
 	int base[3];
-	float weight[3], sum[3] = { 0, 0, 0 };
+	float weight[3];
 	for (int c = 0; c < 3; c++) {
-		float at = sbx_curve_encode(SBX_CURVE_GAMMA22, fminf(in[c], 1)) * (SBX_COLOR_TABLE_SIZE - 1);
-		base[c] = at < SBX_COLOR_TABLE_SIZE - 1 ? (int)at : SBX_COLOR_TABLE_SIZE - 2;
-		weight[c] = at - (float)base[c];
+		float place = at[c] * (SBX_COLOR_TABLE_SIZE - 1);
+		base[c] = place < SBX_COLOR_TABLE_SIZE - 1 ? (int)place : SBX_COLOR_TABLE_SIZE - 2;
+		weight[c] = place - (float)base[c];
+		out[c] = 0;
 	}
 	for (int corner = 0; corner < 8; corner++) {
-		int r = corner & 1, g = corner >> 1 & 1, b = corner >> 2;
-		float share = (r ? weight[0] : 1 - weight[0]) * (g ? weight[1] : 1 - weight[1]) *
-			(b ? weight[2] : 1 - weight[2]);
-		const float *color = table_at(table, base[0] + r, base[1] + g, base[2] + b);
+		const int far[3] = { corner & 1, corner >> 1 & 1, corner >> 2 };
+		const float *color = table_at(table, base[0] + far[0], base[1] + far[1], base[2] + far[2]);
+		float share[3];
 		for (int c = 0; c < 3; c++) {
-			sum[c] += share * color[c];
+			share[c] = far[c] ? weight[c] : 1 - weight[c];
+		}
+		for (int i = 0; i < 9; i++) {
+			int row = i / 3, column = i % 3;
+			if (column == 0) {
+				out[row] += share[0] * share[1] * share[2] * color[row];
+			}
+			if (slope != NULL) {
+				slope->m[i] += (far[column] ? 1 : -1) * share[(column + 1) % 3] *
+					share[(column + 2) % 3] * color[row] * (SBX_COLOR_TABLE_SIZE - 1);
+			}
 		}
 	}
-	memcpy(out, sum, sizeof(sum));
+}
+
+static void eval_table(const struct sbx_color *color, float out[static 3], const float in[static 3]) {
+	float at[3];
+	for (int c = 0; c < 3; c++) {
+		at[c] = sbx_curve_encode(color->axis, fminf(in[c] * color->axis_scale, 1));
+	}
+	look_up(color->table, out, NULL, at);
 }
 
 static void eval_curve(const struct sbx_color *color, float out[static 3], const float in[static 3]) {
@@ -323,8 +373,56 @@ static void eval_curve(const struct sbx_color *color, float out[static 3], const
 
 void sbx_color_eval(const struct sbx_color *color, float out[static 3], const float in[static 3]) {
 	if (color->kind == SBX_COLOR_TABLE) {
-		eval_table(color->table, out, in);
+		eval_table(color, out, in);
 	} else {
 		eval_curve(color, out, in);
 	}
+}
+
+/* The way back */
+
+/**
+ * Newton's way to the place where the table is `wanted`, from one that is not far, as the axes are such that
+ * tables are nearly straight; where it is flat, towards what is missing.
+ */
+static void find_place(const float *table, float at[static 3], const float wanted[static 3]) {
+	for (int n = 0; n < MAX_STEPS; n++) {
+		struct sbx_matrix slope = {0};
+		float missing[3], most = 0;
+		look_up(table, missing, &slope, at);
+		for (int c = 0; c < 3; c++) {
+			missing[c] = wanted[c] - missing[c];
+			most = fmaxf(most, fabsf(missing[c]));
+		}
+		if (most < NEAR_ENOUGH) {
+			return;
+		}
+		if (sbx_matrix_invert(&slope, &slope)) {
+			sbx_matrix_apply(&slope, missing, missing);
+		}
+		for (int c = 0; c < 3; c++) {
+			float step = fminf(fmaxf(missing[c], -LONGEST_STEP), LONGEST_STEP);
+			at[c] = fminf(fmaxf(at[c] + step, 0), 1);
+		}
+	}
+}
+
+void sbx_color_undo(const struct sbx_color *color, float out[static 3], const float in[static 3]) {
+	float light[3];
+	if (color->kind == SBX_COLOR_TABLE) {
+		for (int c = 0; c < 3; c++) {
+			light[c] = fminf(fmaxf(in[c], 0), 1);
+		}
+		find_place(color->table, light, in);
+		for (int c = 0; c < 3; c++) {
+			out[c] = sbx_curve_decode(color->axis, light[c]) / color->axis_scale;
+		}
+		return;
+	}
+	struct sbx_matrix back;
+	sbx_matrix_invert(&back, &color->matrix);
+	for (int c = 0; c < 3; c++) {
+		light[c] = sbx_curve_decode(color->curve, in[c]);
+	}
+	sbx_matrix_apply(&back, out, light);
 }

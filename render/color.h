@@ -11,25 +11,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include "render/shaders/layout.h"
 
-/** How encoded values become light; numbered as the shader has it. */
-enum sbx_curve {
-	/** A power of 2.2: what an sRGB monitor does, and what wlroots takes for granted. */
-	SBX_CURVE_GAMMA22,
-	/** Encoded values are light; neither cut above 1 nor below 0. */
-	SBX_CURVE_LINEAR,
-	/** The piecewise function of IEC 61966-2-1. */
-	SBX_CURVE_SRGB,
-	/** SMPTE ST 2084 (H.273 code point 16); 1 is 10000 cd/m². */
-	SBX_CURVE_PQ,
-	/** ITU-R BT.1886 for black at 0.01 and white at 100 cd/m². */
-	SBX_CURVE_BT1886,
-	SBX_CURVE_COUNT,
-};
-
-/** From encoded value to light. Values below 0 count as 0, but with SBX_CURVE_LINEAR. */
+/** From encoded value to light. Values below 0 count as 0, but with SBX_CURVE_LINEAR; those above 1 as 1 in PQ. */
 float sbx_curve_decode(enum sbx_curve curve, float encoded);
-/** From light to encoded value, the reverse. PQ cuts at 1, too. */
+/** From light to encoded value, the reverse. */
 float sbx_curve_encode(enum sbx_curve curve, float light);
 
 /** Row by row: out[0] = m[0] * in[0] + m[1] * in[1] + m[2] * in[2]. */
@@ -56,11 +42,8 @@ enum sbx_color_kind {
 };
 
 enum {
-	/**
-	 * Points on each axis of a table. Its axes are light encoded with SBX_CURVE_GAMMA22, so that most
-	 * transforms are nearly straight lines in it, and dark colours have as many points as light ones.
-	 */
-	SBX_COLOR_TABLE_SIZE = 33,
+	/** Floats of a table: four for each colour. */
+	SBX_COLOR_TABLE_FLOATS = 4 * SBX_COLOR_TABLE_SIZE * SBX_COLOR_TABLE_SIZE * SBX_COLOR_TABLE_SIZE,
 };
 
 /** An output's colour transform, as the composer can do it. */
@@ -73,6 +56,14 @@ struct sbx_color {
 	 * by this struct.
 	 */
 	float *table;
+	/**
+	 * The table's axes go from 0 to 1 and are light times axis_scale, encoded with this curve, so that most
+	 * transforms are nearly straight lines in it, and dark colours have as many points as light ones:
+	 * SBX_CURVE_GAMMA22 and 1; or, where what is brighter than 1 is told apart, SBX_CURVE_PQ up to the
+	 * 10000 cd/m² that PQ knows, with 1 at 203 cd/m².
+	 */
+	enum sbx_curve axis;
+	float axis_scale;
 };
 
 /** The transform itself: from light, sRGB primaries, to the output's encoded values. */
@@ -90,5 +81,11 @@ void sbx_color_finish(struct sbx_color *color);
 
 /** What the composer will make of it: the table interpolated between its points, trilinearly. */
 void sbx_color_eval(const struct sbx_color *color, float out[static 3], const float in[static 3]);
+
+/**
+ * From encoded values to light: the inverse, as the composer does it. A matrix that cannot be inverted is left
+ * out; a colour that a table does not have becomes one that is near.
+ */
+void sbx_color_undo(const struct sbx_color *color, float out[static 3], const float in[static 3]);
 
 #endif

@@ -1,5 +1,6 @@
 #include "render/compose.h"
 
+#include <drm_fourcc.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include "render/array.h"
 #include "render/batch.h"
 #include "render/device.h"
+#include "render/format.h"
 #include "render/frame.h"
 #include "render/image.h"
 #include "render/retire.h"
@@ -15,6 +17,8 @@
 
 /** A clip region with more rectangles than this becomes several layers, so that each can be bounded. */
 #define MAX_BOXES 2048
+/** The steps of 12 bits and more are smaller than what anyone sees. */
+#define MAX_DITHERED_BITS 10
 
 int sbx_composer_create(struct sbx_device *device, struct sbx_composer **out) {
 	struct sbx_composer *composer = calloc(1, sizeof(*composer));
@@ -82,6 +86,8 @@ struct sbx_frame *sbx_composer_begin(struct sbx_composer *composer, struct sbx_i
 	frame->target = target;
 	frame->error = 0;
 	frame->n_layers = frame->n_boxes = 0;
+	frame->grade = NULL;
+	memset(frame->steps, 0, sizeof(frame->steps));
 	return frame;
 }
 
@@ -89,11 +95,34 @@ static void end_frame(struct sbx_frame *frame, uint64_t value) {
 	sbx_framedata_end_frame(&frame->composer->data, value);
 	frame->batch = NULL;
 	frame->target = NULL;
+	frame->grade = NULL;
 }
 
 static void fail(struct sbx_frame *frame, int error) {
 	if (frame->error == 0) {
 		frame->error = error;
+	}
+}
+
+/** Red, green and blue. */
+static void target_steps(const struct sbx_format *format, float steps[static 3]) {
+	bool wide_green = format->drm == DRM_FORMAT_RGB565 || format->drm == DRM_FORMAT_BGR565;
+	for (int c = 0; c < 3; c++) {
+		int bits = format->depth + (wide_green && c == 1);
+		steps[c] = 1 / (float)((1 << bits) - 1);
+	}
+}
+
+void sbx_frame_set_color(struct sbx_frame *frame, struct sbx_grade *grade, bool dither) {
+	const struct sbx_format *format = frame->target->format;
+	if (frame->n_layers > 0) {
+		sbx_log_error("signalbox bug: a frame's colours are chosen after its first operation");
+		fail(frame, -EINVAL);
+		return;
+	}
+	frame->grade = grade != NULL && grade->color.kind != SBX_COLOR_DEFAULT ? grade : NULL;
+	if (dither && !format->is_float && format->depth <= MAX_DITHERED_BITS) {
+		target_steps(format, frame->steps);
 	}
 }
 
@@ -147,7 +176,7 @@ static bool grow_layers(struct sbx_frame *frame, size_t n) {
 		sbx_array_grow(&frame->ops, &frame->ops_capacity, n, sizeof(frame->ops[0]));
 }
 
-/** Add `layer`, of which only texture and coding are filled in. */
+/** Add `layer`, of which only texture, coding and matrix are filled in. */
 static void add_layer(struct sbx_frame *frame, const struct sbx_record *record,
 		const struct sbx_layer *layer, pixman_box32_t box, const pixman_region32_t *clip) {
 	size_t first_box = frame->n_boxes;
@@ -172,6 +201,14 @@ static void add_layer(struct sbx_frame *frame, const struct sbx_record *record,
 	}
 }
 
+/** Light of it. */
+static void decode_color(float color[static 4]) {
+	float alpha = color[3];
+	for (int c = 0; c < 3; c++) {
+		color[c] = alpha > 0 ? sbx_curve_decode(SBX_CURVE_GAMMA22, color[c] / alpha) * alpha : 0;
+	}
+}
+
 void sbx_frame_add_rect(struct sbx_frame *frame, const struct sbx_rect_op *op) {
 	struct sbx_record record;
 	for (int i = 0; i < 4; i++) {
@@ -181,6 +218,9 @@ void sbx_frame_add_rect(struct sbx_frame *frame, const struct sbx_rect_op *op) {
 		}
 	}
 	if (sbx_record_from_rect(&record, op)) {
+		if (frame->grade != NULL) {
+			decode_color(record.color);
+		}
 		add_layer(frame, &record, &(struct sbx_layer){0}, op->box, op->clip);
 	}
 }
@@ -190,10 +230,25 @@ static bool is_valid_coding(const struct sbx_coding *coding) {
 		coding->chroma < SBX_CHROMA_COUNT;
 }
 
+static bool is_valid_light(const struct sbx_light *light) {
+	bool finite = true;
+	for (int i = 0; i < 9 && light->has_matrix; i++) {
+		finite = finite && isfinite(light->matrix.m[i]);
+	}
+	return finite && light->curve < SBX_CURVE_COUNT;
+}
+
+/** More bits than the target has, and they are to be dithered. */
+static bool is_deep(const struct sbx_frame *frame, const struct sbx_image *texture) {
+	return frame->steps[0] > 0 &&
+		(texture->format->is_float || texture->format->depth > frame->target->format->depth);
+}
+
 static bool is_valid_texture_op(const struct sbx_frame *frame, const struct sbx_texture_op *op) {
 	return op->texture != NULL && op->texture != frame->target &&
 		(op->texture->sample_view != VK_NULL_HANDLE || op->texture->n_planes > 0) &&
 		op->transform <= SBX_TRANSFORM_FLIPPED_270 && is_valid_coding(&op->coding) &&
+		is_valid_light(&op->light) &&
 		isfinite(op->src_x) && isfinite(op->src_y) && isfinite(op->src_width) &&
 		isfinite(op->src_height) && isfinite(op->alpha);
 }
@@ -206,8 +261,9 @@ void sbx_frame_add_texture(struct sbx_frame *frame, const struct sbx_texture_op 
 	}
 	if (op->box.x1 < op->box.x2 && op->box.y1 < op->box.y2 &&
 			sbx_record_from_texture(&record, op)) {
+		record.flags |= is_deep(frame, op->texture) ? SBX_RECORD_DEEP : 0;
 		add_layer(frame, &record, &(struct sbx_layer){
-			.texture = op->texture, .coding = op->coding,
+			.texture = op->texture, .coding = op->coding, .matrix = op->light.matrix,
 		}, op->box, op->clip);
 	}
 }

@@ -3,8 +3,8 @@
  * every pixel is written once.
  *
  * Coordinates are pixels of the target. Colours are premultiplied by alpha and blended as they are
- * stored (electrical). Operations later in the list lie above earlier ones. What no operation touches
- * keeps its content.
+ * stored (electrical), or, in a frame that has a grade, as light (optical): sbx_frame_set_color().
+ * Operations later in the list lie above earlier ones. What no operation touches keeps its content.
  *
  * A texture is sampled at the middle of each pixel, mapped through transform and source box. Nearest takes
  * the texel that this point lies in. Bilinear weighs the four around it, beyond the texture's edge those
@@ -20,11 +20,13 @@
 #include <pixman.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "render/color.h"
 #include "render/ycbcr.h"
 
 struct sbx_composer;
 struct sbx_device;
 struct sbx_frame;
+struct sbx_grade;
 struct sbx_image;
 struct sbx_timer;
 
@@ -52,9 +54,19 @@ enum sbx_blend {
 	SBX_BLEND_NONE,
 };
 
+/**
+ * What a texture's values mean. All zero: gamma 2.2 with sRGB primaries, and 1 is the white of everything else.
+ */
+struct sbx_light {
+	enum sbx_curve curve;
+	/** From decoded values to light with sRGB primaries, in which white is 1; unless has_matrix it is the identity. */
+	struct sbx_matrix matrix;
+	bool has_matrix;
+};
+
 struct sbx_rect_op {
 	pixman_box32_t box;
-	float color[4]; /* r, g, b, a; premultiplied, 0..1 */
+	float color[4]; /* r, g, b, a; premultiplied, 0..1; gamma 2.2 with sRGB primaries */
 	enum sbx_blend blend;
 	const pixman_region32_t *clip; /* target coordinates; NULL: no clip. Copied. */
 };
@@ -71,6 +83,8 @@ struct sbx_texture_op {
 	const pixman_region32_t *clip; /* target coordinates; NULL: no clip. Copied. */
 	/** How a YCbCr texture was encoded; of no meaning for others. */
 	struct sbx_coding coding;
+	/** Alpha apart, which stays what it is: colours are divided by it, converted, and multiplied again. */
+	struct sbx_light light;
 };
 
 /**
@@ -89,6 +103,23 @@ void sbx_composer_destroy(struct sbx_composer *composer);
  * submitted). One frame at a time. NULL: out of memory or lost device.
  */
 struct sbx_frame *sbx_composer_begin(struct sbx_composer *composer, struct sbx_image *target);
+
+/**
+ * How the frame's colours are treated; before its first operation.
+ *
+ * `grade` NULL, or one that is SBX_COLOR_DEFAULT: the target is sent to an sRGB monitor of gamma 2.2. Layers
+ * are blended as they are stored, those that mean something else are converted to that first. Otherwise all
+ * layers become light with sRGB primaries, are blended as such (also over what the target holds), and the
+ * grade makes the target's values of it; neither light above 1 nor negative light is cut before that. The
+ * grade must live until the frame is submitted.
+ *
+ * `dither`: on targets of integers of 10 bits or fewer, pixels whose colours have more bits are dithered, by
+ * less than half a step: those in frames with a grade, and those with layers that are converted or have a
+ * format of more bits.
+ *
+ * Not called: no grade, no dithering.
+ */
+void sbx_frame_set_color(struct sbx_frame *frame, struct sbx_grade *grade, bool dither);
 
 /**
  * Add an operation. The texture must live until the frame is submitted (destroying it after that is

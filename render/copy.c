@@ -20,7 +20,8 @@ bool sbx_copy_is_possible(const struct sbx_frame *frame, const struct sbx_record
 	const struct sbx_image *target = frame->target;
 	uint32_t needed = SBX_RECORD_PLAIN | SBX_RECORD_REPLACE;
 	if (!frame->composer->device->caps.software || !(record->flags & SBX_RECORD_REPLACE) ||
-			!(target->usage & VK_IMAGE_USAGE_TRANSFER_DST_BIT)) {
+			!(target->usage & VK_IMAGE_USAGE_TRANSFER_DST_BIT) || frame->grade != NULL ||
+			(record->flags & (SBX_RECORD_CONVERT | SBX_RECORD_DEEP))) {
 		return false;
 	}
 	if (texture == NULL) {

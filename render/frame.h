@@ -3,7 +3,7 @@
  *
  * compose.c collects a frame's layers; record.c partitions them and records dispatches; copy.c takes
  * the parts that a software device had better copy; descriptors.c, pipeline.c and framedata.c own the
- * Vulkan objects.
+ * Vulkan objects; grade.c an output's colour transform.
  */
 #ifndef SBX_RENDER_FRAME_H
 #define SBX_RENDER_FRAME_H
@@ -11,6 +11,7 @@
 #include "render/compose.h"
 #include "render/descriptors.h"
 #include "render/framedata.h"
+#include "render/grade.h"
 #include "render/partition.h"
 #include "render/pipeline.h"
 #include "render/shaders/layout.h"
@@ -31,7 +32,10 @@ struct sbx_record {
 			/** The last texel of each row and column. */
 			uint32_t last_x, last_y;
 			float alpha;
-			/** SBX_RECORD_YCBCR: where the rest is, in quads from the first record of all. */
+			/**
+			 * SBX_RECORD_YCBCR, SBX_RECORD_MATRIX: where the rest is, in quads from the first record
+			 * of all: a struct sbx_ycbcr_record, then three rows.
+			 */
 			uint32_t extra;
 		};
 	};
@@ -42,6 +46,11 @@ struct sbx_record {
 	float map[4];
 };
 _Static_assert(sizeof(struct sbx_record) == 16 * SBX_RECORD_QUADS, "as the shader has it");
+
+/** What the shader reads besides records is a list of these. */
+struct sbx_quad {
+	uint32_t words[4];
+};
 
 /** What shaders/ycbcr.glsl needs besides the record: five quads. */
 struct sbx_ycbcr_record {
@@ -59,15 +68,35 @@ struct sbx_ycbcr_record {
 };
 _Static_assert(sizeof(struct sbx_ycbcr_record) == 80, "as the shader has it");
 
+/** A frame's grade as the shader reads it: seven quads. */
+struct sbx_grade_record {
+	/** enum sbx_curve; SBX_CURVE_COUNT: a table. */
+	uint32_t curve;
+	/** The table's slot; enum sbx_curve of its axes. */
+	uint32_t table, axis;
+	float axis_scale;
+	/** Before the curve, and after its inverse. */
+	float rows[3][4], inverse_rows[3][4];
+};
+_Static_assert(sizeof(struct sbx_grade_record) == 112, "as the shader has it");
+
 /** A part as the shader reads it. */
 struct sbx_packed_part {
 	uint16_t x, y, width, height;
 	/** Where its list of layers begins, or its only layer, and how many there are: enum sbx_part_bits. */
 	uint32_t layers;
-	/** Its first workgroup, the shift of its tiles, whether it lies over the target: enum sbx_part_bits. */
+	/**
+	 * Its first workgroup, the shift of its tiles, whether it lies over the target, whether it is dithered:
+	 * enum sbx_part_bits.
+	 */
 	uint32_t groups;
 };
 _Static_assert(sizeof(struct sbx_packed_part) == 16, "one quad");
+
+/** The grade as the shader reads it; its table must have its slot. */
+void sbx_grade_record_init(struct sbx_grade_record *record, const struct sbx_grade *grade);
+/** The rows of a matrix, each a quad. */
+void sbx_matrix_rows(const struct sbx_matrix *matrix, float rows[3][4]);
 
 /** Fill in the record of a texture layer, all but the slot. False: nothing of it can be seen. */
 bool sbx_record_from_texture(struct sbx_record *record, const struct sbx_texture_op *op);
@@ -82,6 +111,8 @@ struct sbx_layer {
 	/** NULL: a rectangle. */
 	struct sbx_image *texture;
 	struct sbx_coding coding;
+	/** SBX_RECORD_MATRIX */
+	struct sbx_matrix matrix;
 	/** Into frame->boxes. */
 	size_t first_box;
 	int n_boxes;
@@ -103,6 +134,10 @@ struct sbx_frame {
 	struct sbx_batch *batch;
 	/** The first failure, kept for sbx_frame_submit(). */
 	int error;
+	/** NULL: blending is electrical. */
+	struct sbx_grade *grade;
+	/** A step of the target, red, green and blue; 0: nothing is dithered. */
+	float steps[3];
 
 	/** The same layer three times: for the shader, for us, for the partition. */
 	struct sbx_record *records;
@@ -127,8 +162,8 @@ struct sbx_composer {
 	/** Regions of vkCmdCopyImage, sorted by layer. */
 	VkImageCopy *copies;
 	size_t copies_capacity;
-	/** Of the visible YCbCr layers. */
-	struct sbx_ycbcr_record *extras;
+	/** What the visible layers have besides their records, and the grade. */
+	struct sbx_quad *extras;
 	size_t n_extras, extras_capacity;
 	struct sbx_frame frame;
 };
@@ -142,6 +177,8 @@ struct sbx_plan {
 	uint64_t single_pixels;
 	/** Which pipeline draws the parts of each kind. */
 	enum sbx_pipeline_kind pipelines[SBX_PIPELINE_KINDS];
+	/** Where the grade is, in quads from the first record; 0: there is none. */
+	uint32_t grade;
 	/** A dispatch for each pipeline: its parts among the packed ones, its workgroups. */
 	struct {
 		uint32_t first_part, n_parts, n_groups;

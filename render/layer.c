@@ -71,6 +71,14 @@ static bool is_unscaled(const struct sbx_texture_op *op) {
 		op->src_y >= 0 && op->src_y + op->src_height <= op->texture->height;
 }
 
+static uint32_t light_flags(const struct sbx_light *light) {
+	uint32_t flags = (uint32_t)light->curve << SBX_RECORD_CURVE_SHIFT;
+	if (light->has_matrix) {
+		flags |= SBX_RECORD_MATRIX;
+	}
+	return flags != 0 ? flags | SBX_RECORD_CONVERT : 0;
+}
+
 bool sbx_record_from_texture(struct sbx_record *record, const struct sbx_texture_op *op) {
 	float alpha = fminf(fmaxf(op->alpha, 0), 1);
 	if (!(op->src_width > 0) || !(op->src_height > 0) ||
@@ -81,6 +89,7 @@ bool sbx_record_from_texture(struct sbx_record *record, const struct sbx_texture
 		.last_x = op->texture->width - 1,
 		.last_y = op->texture->height - 1,
 		.alpha = alpha,
+		.flags = light_flags(&op->light),
 	};
 	if (alpha != 1) {
 		record->flags |= SBX_RECORD_ALPHA;
@@ -120,6 +129,28 @@ void sbx_ycbcr_record_init(struct sbx_ycbcr_record *record, const struct sbx_ima
 	}
 	sbx_ycbcr_chroma_offset(ycbcr, coding->chroma, record->offset);
 	sbx_ycbcr_matrix(ycbcr, coding->encoding, coding->range, record->rows);
+}
+
+void sbx_matrix_rows(const struct sbx_matrix *matrix, float rows[3][4]) {
+	for (int row = 0; row < 3; row++) {
+		for (int column = 0; column < 3; column++) {
+			rows[row][column] = matrix->m[3 * row + column];
+		}
+		rows[row][3] = 0;
+	}
+}
+
+void sbx_grade_record_init(struct sbx_grade_record *record, const struct sbx_grade *grade) {
+	const struct sbx_color *color = &grade->color;
+	bool table = color->kind == SBX_COLOR_TABLE;
+	*record = (struct sbx_grade_record){
+		.curve = (uint32_t)(table ? SBX_CURVE_COUNT : color->curve),
+		.table = table ? (uint32_t)grade->table->sample_slot : 0,
+		.axis = (uint32_t)color->axis,
+		.axis_scale = color->axis_scale,
+	};
+	sbx_matrix_rows(&color->matrix, record->rows);
+	sbx_matrix_rows(&grade->inverse_matrix, record->inverse_rows);
 }
 
 bool sbx_record_from_rect(struct sbx_record *record, const struct sbx_rect_op *op) {

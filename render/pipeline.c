@@ -22,6 +22,8 @@
  * A GPU has little to do for a pixel, and begins only so many workgroups in a time; with four pixels each
  * invocation has more reads on their way: docs/performance.md has the figures.
  *
+ * The pipeline for all colours is long, and has one pixel an invocation, so that drivers compile it once only.
+ *
  * 0: not made.
  */
 static const uint32_t invocations[SBX_PIPELINE_KINDS][2] = {
@@ -30,6 +32,8 @@ static const uint32_t invocations[SBX_PIPELINE_KINDS][2] = {
 	[SBX_PIPELINE_PLAIN] = { 64, 32 },
 	[SBX_PIPELINE_FULL] = { 64, 64 },
 	[SBX_PIPELINE_YCBCR] = { 64, 64 },
+	[SBX_PIPELINE_COLOR_PLAIN] = { 64, 0 },
+	[SBX_PIPELINE_COLOR] = { 256, 256 },
 };
 
 /** The file for this driver: its UUID changes with everything that makes its data useless. */
@@ -102,6 +106,8 @@ static const char *const names[SBX_PIPELINE_KINDS] = {
 	[SBX_PIPELINE_PLAIN] = "plain",
 	[SBX_PIPELINE_FULL] = "full",
 	[SBX_PIPELINE_YCBCR] = "YCbCr",
+	[SBX_PIPELINE_COLOR_PLAIN] = "plain colour",
+	[SBX_PIPELINE_COLOR] = "colour",
 };
 
 static int create_pipeline(struct sbx_pipelines *pipelines, VkShaderModule module,
@@ -110,14 +116,15 @@ static int create_pipeline(struct sbx_pipelines *pipelines, VkShaderModule modul
 	const struct {
 		VkBool32 full, fetch_bilinear, ycbcr;
 		uint32_t n_invocations;
-		VkBool32 single, stack;
+		VkBool32 single, stack, color;
 	} constants = {
-		.full = kind == SBX_PIPELINE_FULL || kind == SBX_PIPELINE_YCBCR,
-		.ycbcr = kind == SBX_PIPELINE_YCBCR,
+		.full = kind == SBX_PIPELINE_FULL || kind == SBX_PIPELINE_YCBCR || kind == SBX_PIPELINE_COLOR,
+		.ycbcr = kind == SBX_PIPELINE_YCBCR || kind == SBX_PIPELINE_COLOR,
 		.fetch_bilinear = device->caps.software,
 		.n_invocations = invocations[kind][device->caps.software],
 		.single = kind == SBX_PIPELINE_SINGLE,
 		.stack = kind == SBX_PIPELINE_STACK,
+		.color = kind == SBX_PIPELINE_COLOR_PLAIN || kind == SBX_PIPELINE_COLOR,
 	};
 	const VkSpecializationMapEntry entries[] = {
 #define ENTRY(id, member) { id, offsetof(__typeof__(constants), member), sizeof(constants.member) }
@@ -127,6 +134,7 @@ static int create_pipeline(struct sbx_pipelines *pipelines, VkShaderModule modul
 		ENTRY(SBX_CONSTANT_YCBCR, ycbcr),
 		ENTRY(SBX_CONSTANT_SINGLE, single),
 		ENTRY(SBX_CONSTANT_STACK, stack),
+		ENTRY(SBX_CONSTANT_COLOR, color),
 #undef ENTRY
 	};
 	_Static_assert(sizeof(entries) / sizeof(entries[0]) == SBX_CONSTANT_COUNT, "all of them");

@@ -15,7 +15,7 @@ struct sbx_device;
 
 /**
  * What a pipeline is specialised for: what all parts that it draws have in common. Each can draw what those
- * before it can.
+ * before it can, as far as they turn up in one frame.
  */
 enum sbx_pipeline_kind {
 	/**
@@ -34,6 +34,13 @@ enum sbx_pipeline_kind {
 	SBX_PIPELINE_FULL,
 	/** The same, and some are YCbCr. */
 	SBX_PIPELINE_YCBCR,
+	/**
+	 * In frames that have a grade: every texture layer is drawn pixel by pixel as it is. Not made for
+	 * software devices. It draws nothing of frames without.
+	 */
+	SBX_PIPELINE_COLOR_PLAIN,
+	/** Everything, with colours converted and dithered as need be. */
+	SBX_PIPELINE_COLOR,
 	SBX_PIPELINE_KINDS,
 };
 

@@ -59,7 +59,7 @@ static uint32_t choose_shift(uint32_t width, uint32_t height, uint32_t *n_groups
 }
 
 static struct sbx_packed_part pack_part(const struct sbx_partition *partition,
-		const struct sbx_part *part, uint32_t *n_groups) {
+		const struct sbx_part *part, bool dither, uint32_t *n_groups) {
 	uint32_t width = (uint32_t)(part->x2 - part->x1), height = (uint32_t)(part->y2 - part->y1);
 	uint32_t added = 0, first = *n_groups;
 	uint32_t shift = choose_shift(width, height, &added);
@@ -73,7 +73,8 @@ static struct sbx_packed_part pack_part(const struct sbx_partition *partition,
 		.height = (uint16_t)height,
 		.layers = layers | part->n_layers << SBX_PART_LAYER_BITS,
 		.groups = first | shift << SBX_PART_GROUP_BITS |
-			(part->over_target ? SBX_PART_OVER_TARGET : 0u),
+			(part->over_target ? SBX_PART_OVER_TARGET : 0u) |
+			(dither ? SBX_PART_DITHER : 0u),
 	};
 }
 
@@ -97,9 +98,13 @@ static int partition_rest(struct sbx_frame *frame, struct sbx_plan *plan, size_t
 	return 0;
 }
 
-/** Drawn as it is: nothing but a colour (`what`: SBX_RECORD_RECT), or a texture (SBX_RECORD_PLAIN). */
+/**
+ * Drawn as it is, but for its colours: nothing but a colour (`what`: SBX_RECORD_RECT), or a texture
+ * (SBX_RECORD_PLAIN).
+ */
 static bool is_simple(const struct sbx_record *record, uint32_t what) {
-	return (record->flags & ~(uint32_t)(SBX_RECORD_REPLACE | SBX_RECORD_ALPHA)) == what;
+	return (record->flags & (SBX_RECORD_RECT | SBX_RECORD_PLAIN | SBX_RECORD_SWAP | SBX_RECORD_NEAREST |
+		SBX_RECORD_YCBCR)) == what;
 }
 
 /** Whether it can be a layer of what SBX_PIPELINE_STACK draws. */
@@ -112,19 +117,25 @@ static bool is_stackable(const struct sbx_frame *frame, size_t index, bool lowes
 	return is_simple(record, SBX_RECORD_PLAIN) && !frame->layers[index].texture->format->is_float;
 }
 
-/** The most special pipeline that can draw `part`. Software devices lack the first two. */
+/** The most special pipeline that can draw `part`. Software devices lack some. */
 static enum sbx_pipeline_kind choose_kind(const struct sbx_frame *frame, const struct sbx_plan *plan,
 		const struct sbx_part *part) {
 	const uint32_t *layers = &frame->composer->partition.layers[part->first_layer];
 	bool stack = !frame->target->format->is_float && part->n_layers > 1;
-	bool simple = true, ycbcr = false;
+	bool simple = true, ycbcr = false, color = frame->grade != NULL;
 	for (uint32_t i = 0; i < part->n_layers; i++) {
 		size_t index = plan->first_layer + layers[i];
 		const struct sbx_record *record = &frame->records[index];
 		ycbcr = ycbcr || (record->flags & SBX_RECORD_YCBCR);
+		color = color || (record->flags & (SBX_RECORD_CONVERT | SBX_RECORD_DEEP));
 		simple = simple && (is_simple(record, SBX_RECORD_RECT) ||
 			is_simple(record, SBX_RECORD_PLAIN));
 		stack = stack && simple && is_stackable(frame, index, i == 0);
+	}
+	if (color) {
+		bool plain = simple && frame->grade != NULL &&
+			frame->composer->pipelines.handles[SBX_PIPELINE_COLOR_PLAIN] != VK_NULL_HANDLE;
+		return plain ? SBX_PIPELINE_COLOR_PLAIN : SBX_PIPELINE_COLOR;
 	}
 	if (!simple) {
 		return ycbcr ? SBX_PIPELINE_YCBCR : SBX_PIPELINE_FULL;
@@ -189,11 +200,25 @@ static int plan_parts(struct sbx_frame *frame, struct sbx_plan *plan) {
 	return 0;
 }
 
-/** Quads of struct sbx_ycbcr_record. */
-#define EXTRA_QUADS (sizeof(struct sbx_ycbcr_record) / 16)
+/** Where the next extra will be, in quads from the first record of all. */
+static uint32_t next_extra(const struct sbx_frame *frame, const struct sbx_plan *plan) {
+	return (uint32_t)(plan->n_layers * SBX_RECORD_QUADS + frame->composer->n_extras);
+}
+
+/** `size` bytes of whole quads for the shader. 0 or -ENOMEM. */
+static int add_extra(struct sbx_composer *composer, const void *data, size_t size) {
+	size_t n = size / sizeof(struct sbx_quad);
+	if (!sbx_array_grow(&composer->extras, &composer->extras_capacity, composer->n_extras + n,
+			sizeof(composer->extras[0]))) {
+		return -ENOMEM;
+	}
+	memcpy(&composer->extras[composer->n_extras], data, size);
+	composer->n_extras += n;
+	return 0;
+}
 
 /** The planes' slots, and what the shader needs besides the record. */
-static int use_planes(struct sbx_frame *frame, const struct sbx_plan *plan, size_t index) {
+static int use_planes(struct sbx_frame *frame, size_t index) {
 	struct sbx_composer *composer = frame->composer;
 	struct sbx_record *record = &frame->records[index];
 	struct sbx_image *texture = frame->layers[index].texture;
@@ -203,15 +228,10 @@ static int use_planes(struct sbx_frame *frame, const struct sbx_plan *plan, size
 			return ret;
 		}
 	}
-	if (!sbx_array_grow(&composer->extras, &composer->extras_capacity, composer->n_extras + 1,
-			sizeof(composer->extras[0]))) {
-		return -ENOMEM;
-	}
+	struct sbx_ycbcr_record extra;
+	sbx_ycbcr_record_init(&extra, texture, &frame->layers[index].coding);
 	record->slot = (uint32_t)texture->planes[0]->sample_slot;
-	record->extra = (uint32_t)(plan->n_layers * SBX_RECORD_QUADS + composer->n_extras * EXTRA_QUADS);
-	sbx_ycbcr_record_init(&composer->extras[composer->n_extras++], texture,
-		&frame->layers[index].coding);
-	return 0;
+	return add_extra(composer, &extra, sizeof(extra));
 }
 
 static int use_layer(struct sbx_frame *frame, const struct sbx_plan *plan, size_t index) {
@@ -220,8 +240,16 @@ static int use_layer(struct sbx_frame *frame, const struct sbx_plan *plan, size_
 	if (texture == NULL) {
 		return 0;
 	}
-	int ret = texture->n_planes > 0 ? use_planes(frame, plan, index) :
+	if (record->flags & (SBX_RECORD_YCBCR | SBX_RECORD_MATRIX)) {
+		record->extra = next_extra(frame, plan);
+	}
+	int ret = texture->n_planes > 0 ? use_planes(frame, index) :
 		sbx_descriptors_add_texture(&frame->composer->descriptors, texture);
+	if (ret == 0 && (record->flags & SBX_RECORD_MATRIX)) {
+		float rows[3][4];
+		sbx_matrix_rows(&frame->layers[index].matrix, rows);
+		ret = add_extra(frame->composer, rows, sizeof(rows));
+	}
 	if (ret < 0) {
 		return ret;
 	}
@@ -229,6 +257,29 @@ static int use_layer(struct sbx_frame *frame, const struct sbx_plan *plan, size_
 		record->slot = (uint32_t)texture->sample_slot;
 	}
 	return sbx_batch_use_texture(frame->batch, texture);
+}
+
+/** *place: where the grade is, in quads from the first record of all; 0: there is none. */
+static int use_grade(struct sbx_frame *frame, const struct sbx_plan *plan, uint32_t *place) {
+	struct sbx_grade *grade = frame->grade;
+	struct sbx_grade_record record;
+	int ret = 0;
+	*place = 0;
+	if (grade == NULL) {
+		return 0;
+	}
+	if (grade->table != NULL) {
+		ret = sbx_descriptors_add_texture(&frame->composer->descriptors, grade->table);
+	}
+	if (ret == 0 && grade->table != NULL) {
+		ret = sbx_batch_use_texture(frame->batch, grade->table);
+	}
+	if (ret < 0) {
+		return ret;
+	}
+	*place = next_extra(frame, plan);
+	sbx_grade_record_init(&record, grade);
+	return add_extra(frame->composer, &record, sizeof(record));
 }
 
 static int use_visible_layers(struct sbx_frame *frame, const struct sbx_plan *plan) {
@@ -261,7 +312,9 @@ static int pack_parts(struct sbx_frame *frame, struct sbx_plan *plan) {
 	for (size_t i = 0; i < partition->n_parts; i++) {
 		if (composer->kinds[i] < SBX_PIPELINE_KINDS) {
 			int kind = plan->pipelines[composer->kinds[i]];
-			*next[kind]++ = pack_part(partition, &partition->parts[i],
+			const struct sbx_part *part = &partition->parts[i];
+			bool dither = frame->steps[0] > 0 && composer->kinds[i] >= SBX_PIPELINE_COLOR_PLAIN;
+			*next[kind]++ = pack_part(partition, part, dither,
 				&plan->dispatches[kind].n_groups);
 		}
 	}
@@ -322,7 +375,7 @@ static int upload(struct sbx_frame *frame, const struct sbx_plan *plan,
 	const struct sbx_partition *partition = &composer->partition;
 	size_t parts_size = plan->n_dispatched * sizeof(struct sbx_packed_part);
 	size_t records_size = plan->n_layers * sizeof(struct sbx_record);
-	size_t extras_size = composer->n_extras * sizeof(struct sbx_ycbcr_record);
+	size_t extras_size = composer->n_extras * sizeof(struct sbx_quad);
 	size_t layers_size = partition->n_layers * sizeof(partition->layers[0]);
 	size_t chunks_size = 0;
 	for (int kind = 0; kind < SBX_PIPELINE_KINDS; kind++) {
@@ -346,7 +399,9 @@ static int upload(struct sbx_frame *frame, const struct sbx_plan *plan,
 		.first_part = slice.offset / 16,
 		.first_record = slice.offset / 16 + (uint32_t)(parts_size / 16),
 		.first_layer = (slice.offset + (uint32_t)(parts_size + records_size + extras_size)) / 4,
-		.limit = frame->target->format->is_float ? INFINITY : 1,
+		.limit = frame->target->format->is_float || frame->grade != NULL ? INFINITY : 1,
+		.grade = plan->grade,
+		.steps = { frame->steps[0], frame->steps[1], frame->steps[2] },
 	};
 	start.first_chunk = start.first_layer + (uint32_t)(layers_size / 4);
 	write_pushes(frame, plan, start, (uint32_t *)(void *)(layers + layers_size), pushes);
@@ -419,6 +474,9 @@ static int record_plan(struct sbx_frame *frame, struct sbx_plan *plan) {
 	int ret = plan_parts(frame, plan);
 	if (ret == 0) {
 		ret = use_visible_layers(frame, plan);
+	}
+	if (ret == 0) {
+		ret = use_grade(frame, plan, &plan->grade);
 	}
 	if (ret < 0) {
 		return ret;

@@ -27,7 +27,10 @@ static int draw_once(struct sbx_composer *composer, struct sbx_image *target,
 	return ret < 0 ? ret : sbx_device_wait(composer->device, value, TIMEOUT_NS);
 }
 
-/** Not the pipeline for YCbCr: it takes as long as the other two, and few ever show a film this way. */
+/**
+ * Not the pipelines for YCbCr and for colour: each takes as long as the other two, and few ever show a film this
+ * way.
+ */
 int sbx_composer_warm_up(struct sbx_composer *composer) {
 	const struct sbx_format *format = sbx_format_from_drm(DRM_FORMAT_ARGB8888);
 	struct sbx_image *target = sbx_image_create(composer->device, format, SIZE, SIZE,

@@ -43,6 +43,7 @@ static void usage(FILE *file) {
 		"      --schedule WHEN   render: off (at the frame event), auto (as late as is safe), or so\n"
 		"                        many microseconds before the vblank\n"
 		"      --no-scanout      compose every frame\n"
+		"      --icc FILE        the monitors have this ICC profile\n"
 		"      --policy NAME     when commits are latched: signalled (default), materialised,\n"
 		"                        deadline\n"
 		"      --size WxH[@HZ]   size of outputs without fixed modes; with HZ, of all outputs\n"
@@ -123,6 +124,9 @@ static bool parse_option(struct program *program, int option, const char *value)
 	case 'N':
 		program->tiny.options.output.no_scanout = true;
 		return true;
+	case 'I':
+		program->tiny.options.icc_path = value;
+		return true;
 	case 'S':
 		return parse_size(value, &program->tiny.options);
 	case 'P':
@@ -155,6 +159,7 @@ static bool parse_options(struct program *program, int argc, char *argv[]) {
 		{ "schedule", required_argument, NULL, 'W' },
 		{ "mirror", no_argument, NULL, 'M' },
 		{ "no-scanout", no_argument, NULL, 'N' },
+		{ "icc", required_argument, NULL, 'I' },
 		{ "size", required_argument, NULL, 'S' },
 		{ "policy", required_argument, NULL, 'P' },
 		{ "presented", required_argument, NULL, 'O' },

@@ -23,9 +23,13 @@ static void handle_frame(struct wl_listener *listener, void *data) {
 	struct tiny_output *output = wl_container_of(listener, output, frame);
 	struct tiny_stats *stats = &output->tiny->stats;
 	output->begun_ns = tiny_stats_now_ns();
+	const struct wlr_scene_output_state_options options = {
+		.color_transform = output->tiny->color_transform,
+	};
 	if (wlr_scene_output_needs_frame(output->scene_output)) {
 		tiny_stats_frame_begin(stats);
-		tiny_stats_frame_end(stats, sbx_scene_output_commit(output->sbx, output->scene_output, NULL));
+		tiny_stats_frame_end(stats,
+			sbx_scene_output_commit(output->sbx, output->scene_output, &options));
 	}
 	/* Clients may go on even if their last frame could not be shown. */
 	struct timespec now;

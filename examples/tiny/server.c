@@ -6,6 +6,7 @@
 #include <signalbox/syncobj.h>
 #include <wlr/backend.h>
 #include <wlr/render/allocator.h>
+#include <wlr/render/color.h>
 #include <wlr/render/wlr_renderer.h>
 #include <wlr/render/wlr_texture.h>
 #include <wlr/types/wlr_alpha_modifier_v1.h>
@@ -95,7 +96,7 @@ static bool init_rendering(struct tiny *tiny) {
 		wlr_log(WLR_ERROR, "no way to allocate buffers that both renderer and outputs take");
 		return false;
 	}
-	return true;
+	return tiny_color_load(tiny);
 }
 
 /*
@@ -243,5 +244,6 @@ void tiny_finish(struct tiny *tiny) {
 	}
 	wlr_allocator_destroy(tiny->allocator);
 	wlr_renderer_destroy(tiny->renderer);
+	wlr_color_transform_unref(tiny->color_transform);
 	wl_display_destroy(tiny->display);
 }

@@ -13,6 +13,7 @@
  *	seat.c       which devices there are; clipboard, drag and drop
  *	keyboard.c   keyboards and key bindings
  *	pointer.c    the cursor, and what it drags
+ *	color.c      the monitors' colour profile
  *	headless.c   virtual outputs in place of monitors
  *	stats.c      what frames cost
  */
@@ -50,6 +51,7 @@ struct tiny_options {
 	enum sbx_latch_policy policy;
 	const char *presented_path; /* a line for each frame that reached a monitor; NULL: none */
 	struct sbx_output_options output; /* when frames are rendered, and more */
+	const char *icc_path;  /* a profile for all outputs; NULL: none */
 	const char *headless;  /* virtual outputs, see headless.c; NULL: what the machine has */
 };
 
@@ -91,6 +93,7 @@ struct tiny {
 	struct wlr_backend *backend;
 	struct wlr_renderer *renderer;
 	struct wlr_allocator *allocator;
+	struct wlr_color_transform *color_transform; /* of all outputs; NULL: none */
 	struct wlr_compositor *compositor;
 	struct sbx_syncobj_manager *syncobj; /* NULL: no explicit sync, or wlroots' */
 	FILE *presented; /* may be NULL */
@@ -256,6 +259,11 @@ void tiny_pointer_drag(struct tiny *tiny, enum tiny_drag_mode mode, struct tiny_
 void tiny_pointer_drop(struct tiny *tiny, const struct tiny_window *window);
 /** What is under the pointer may have changed though it did not move. */
 void tiny_pointer_refresh(struct tiny *tiny);
+
+/* color.c */
+
+/** Read options.icc_path, if there is one, for the renderer that there is. False: it is no use; logged. */
+bool tiny_color_load(struct tiny *tiny);
 
 /* headless.c */
 

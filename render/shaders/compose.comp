@@ -15,6 +15,7 @@ layout(constant_id = SBX_CONSTANT_FETCH_BILINEAR) const bool FETCH_BILINEAR = fa
 layout(constant_id = SBX_CONSTANT_YCBCR) const bool YCBCR = false;
 layout(constant_id = SBX_CONSTANT_SINGLE) const bool SINGLE = false;
 layout(constant_id = SBX_CONSTANT_STACK) const bool STACK = false;
+layout(constant_id = SBX_CONSTANT_COLOR) const bool COLOR = false;
 
 layout(local_size_x_id = SBX_CONSTANT_INVOCATIONS) in;
 const uint PIXELS = (1 << SBX_TILE_SHIFT) / gl_WorkGroupSize.x;
@@ -76,6 +77,7 @@ vec4 sample_bilinear(uint slot, vec2 at, ivec2 last) {
 }
 
 #include "ycbcr.glsl"
+#include "color.glsl"
 
 vec4 sample_turned(uvec4 head, uvec4 params, vec4 map, ivec2 pixel) {
 	ivec2 local = pixel - ivec2(head.xy);
@@ -196,14 +198,66 @@ void draw_stack(uint first, uint n_layers) {
 	}
 }
 
+// The i-th layer of a part, from the bottom.
+uint layer_record(uint first, uint n_layers, uint i) {
+	// A single layer is named by the part itself: one read less that the next has to wait for.
+	uint layer = first;
+	if (n_layers > 1) {
+		layer = words[push.first_layer + first + i];
+	}
+	return push.first_record + layer * SBX_RECORD_QUADS;
+}
+
 void draw_layers(uint first, uint n_layers) {
 	for (uint i = 0; i < n_layers; i++) {
-		// A single layer is named by the part itself: one read less that the next has to wait for.
-		uint layer = first;
-		if (n_layers > 1) {
-			layer = words[push.first_layer + first + i];
+		draw_layer(layer_record(first, n_layers, i));
+	}
+}
+
+vec4 sample_layer(uvec4 head, uvec4 params, uint record, ivec2 pixel) {
+	if (!FULL || (head.w & SBX_RECORD_PLAIN) != 0) {
+		return texelFetch(textures[head.z], pixel + ivec2(head.xy), 0);
+	}
+	return sample_turned(head, params, uintBitsToFloat(quads[record + 2]), pixel);
+}
+
+// As draw_layers(), with what is in the target decoded first and the result encoded last, as a frame's grade
+// wants it; layers are converted in between.
+void draw_colored(uint first, uint n_layers, bool over_target) {
+	bool graded = push.grade != 0;
+	uint place = push.first_record + push.grade;
+	uvec4 grade = graded ? quads[place] : uvec4(0);
+	uint end = n_layers + (graded ? 2 : 1);
+	for (uint n = graded && over_target ? 0 : 1; n < end; n++) {
+		bool is_layer = n > 0 && n <= n_layers;
+		uint record = is_layer ? layer_record(first, n_layers, n - 1) : 0;
+		uvec4 head = quads[record];
+		uvec4 params = quads[record + 1];
+		bool is_rect = (head.w & SBX_RECORD_RECT) != 0;
+		uint from = SBX_CURVE_LINEAR, matrix = 0, to = SBX_CURVE_LINEAR;
+		if (is_layer) {
+			from = head.w >> SBX_RECORD_CURVE_SHIFT & 7;
+			to = graded ? SBX_CURVE_LINEAR : SBX_CURVE_GAMMA22;
+			if ((head.w & SBX_RECORD_MATRIX) != 0) {
+				matrix = push.first_record + params.w + ((head.w & SBX_RECORD_YCBCR) != 0 ? SBX_YCBCR_QUADS : 0);
+			}
+		} else if (n == 0) {
+			from = grade.x;
+			matrix = place + 4;
+		} else {
+			matrix = place + 1;
+			to = grade.x;
 		}
-		draw_layer(push.first_record + layer * SBX_RECORD_QUADS);
+		bool converted = !is_layer || (!is_rect && (graded || (head.w & SBX_RECORD_CONVERT) != 0));
+		[[unroll]] for (uint i = 0; i < PIXELS; i++) {
+			vec4 color = !is_layer ? colors[i] : is_rect ? uintBitsToFloat(params) :
+				sample_layer(head, params, record, pixels[i]);
+			if (converted) {
+				color = convert(color, from, matrix, to, grade);
+			}
+			colors[i] = is_layer ? over(color * (is_rect ? 1 : uintBitsToFloat(params.z)), colors[i]) :
+				color;
+		}
 	}
 }
 
@@ -259,18 +313,24 @@ void main() {
 	if (SINGLE) {
 		draw_single(push.first_record + first * SBX_RECORD_QUADS);
 	} else {
-		if ((part.w & SBX_PART_OVER_TARGET) != 0) {
+		bool over_target = (part.w & SBX_PART_OVER_TARGET) != 0;
+		if (over_target) {
 			[[unroll]] for (uint i = 0; i < PIXELS; i++) {
 				colors[i] = texelFetch(target_before, pixels[i], 0);
 			}
 		}
-		if (STACK) {
+		if (COLOR) {
+			draw_colored(first, n_layers, over_target);
+		} else if (STACK) {
 			draw_stack(first, n_layers);
 		} else {
 			draw_layers(first, n_layers);
 		}
 	}
 	[[unroll]] for (uint i = 0; i < PIXELS; i++) {
+		if (COLOR && (part.w & SBX_PART_DITHER) != 0) {
+			colors[i] = dither(colors[i], pixels[i]);
+		}
 		if (inside[i]) {
 			imageStore(target, pixels[i], colors[i]);
 		}

@@ -32,7 +32,9 @@ SBX_ENUM(sbx_constant)
 	/** What all parts have in common: see enum sbx_pipeline_kind. */
 	SBX_VALUE(SBX_CONSTANT_SINGLE, 4)
 	SBX_VALUE(SBX_CONSTANT_STACK, 5)
-	SBX_VALUE(SBX_CONSTANT_COUNT, 6)
+	/** Colours are converted, or dithered. */
+	SBX_VALUE(SBX_CONSTANT_COLOR, 6)
+	SBX_VALUE(SBX_CONSTANT_COUNT, 7)
 SBX_ENUM_END
 
 /** Descriptor sets, and their bindings. */
@@ -70,12 +72,15 @@ SBX_ENUM(sbx_part_bits)
 	SBX_VALUE(SBX_PART_GROUP_BITS, 24)
 	SBX_VALUE(SBX_PART_SHIFT_BITS, 4)
 	SBX_VALUE(SBX_PART_OVER_TARGET, 1 << 28)
+	SBX_VALUE(SBX_PART_DITHER, 1 << 29)
 SBX_ENUM_END
 
 /** Pieces of 16 bytes. */
 SBX_ENUM(sbx_quads)
 	/** struct sbx_record */
 	SBX_VALUE(SBX_RECORD_QUADS, 3)
+	/** struct sbx_ycbcr_record */
+	SBX_VALUE(SBX_YCBCR_QUADS, 5)
 SBX_ENUM_END
 
 SBX_ENUM(sbx_record_flags)
@@ -91,6 +96,36 @@ SBX_ENUM(sbx_record_flags)
 	SBX_VALUE(SBX_RECORD_ALPHA, 1 << 5)
 	/** Sampled plane by plane: a struct sbx_ycbcr_record says how. */
 	SBX_VALUE(SBX_RECORD_YCBCR, 1 << 6)
+	/** A matrix follows what is decoded. */
+	SBX_VALUE(SBX_RECORD_MATRIX, 1 << 7)
+	/** Three bits: enum sbx_curve. */
+	SBX_VALUE(SBX_RECORD_CURVE_SHIFT, 8)
+	SBX_VALUE(SBX_RECORD_CURVE, 7 << SBX_RECORD_CURVE_SHIFT)
+	/** It is something else than gamma 2.2 with sRGB primaries. */
+	SBX_VALUE(SBX_RECORD_CONVERT, 1 << 11)
+	/** It has more bits than the target, to which it is to be dithered. */
+	SBX_VALUE(SBX_RECORD_DEEP, 1 << 12)
+SBX_ENUM_END
+
+/** How encoded values become light. */
+SBX_ENUM(sbx_curve)
+	/** A power of 2.2: what an sRGB monitor does, and what wlroots takes for granted. */
+	SBX_VALUE(SBX_CURVE_GAMMA22, 0)
+	/** Encoded values are light; neither cut above 1 nor below 0. */
+	SBX_VALUE(SBX_CURVE_LINEAR, 1)
+	/** The piecewise function of IEC 61966-2-1. */
+	SBX_VALUE(SBX_CURVE_SRGB, 2)
+	/** SMPTE ST 2084 (H.273 code point 16); 1 is 10000 cd/m2. */
+	SBX_VALUE(SBX_CURVE_PQ, 3)
+	/** ITU-R BT.1886 for black at 0.01 and white at 100 cd/m2. */
+	SBX_VALUE(SBX_CURVE_BT1886, 4)
+	/** In a grade's place for a curve: there is a table. */
+	SBX_VALUE(SBX_CURVE_COUNT, 5)
+SBX_ENUM_END
+
+SBX_ENUM(sbx_color_table)
+	/** Points on each axis of a colour table. */
+	SBX_VALUE(SBX_COLOR_TABLE_SIZE, 33)
 SBX_ENUM_END
 
 /** The push constants: places, of parts and records in units of 16 bytes, of the rest in 4. */
@@ -103,6 +138,10 @@ struct sbx_push {
 	uint32_t n_parts;
 	/** The largest value that the target holds, 1 for integers: sums are cut there as such a target does. */
 	float limit;
+	/** Where the grade is, in quads from the first record; 0: there is none. */
+	uint32_t grade;
+	/** A step of the target's format, in red, green and blue: what dithering may add or take. */
+	float steps[3];
 };
 
 #endif

@@ -11,6 +11,8 @@
 #include "render/format.h"
 #include "render/image.h"
 #include "render/wlr/buffer.h"
+#include "render/wlr/grades.h"
+#include "render/wlr/light.h"
 #include "render/wlr/pass.h"
 #include "render/wlr/renderer.h"
 #include "render/wlr/texture.h"
@@ -169,6 +171,7 @@ static void pass_add_texture(struct wlr_render_pass *wlr_pass,
 			.range = to_range(options->color_range),
 		},
 	};
+	sbx_light_from_options(&op->texture_op.light, options);
 	op->texture = texture;
 	sbx_texture_record(texture);
 	/* Whoever tells wlroots that there is nothing to wait for need not be asked again. */
@@ -219,6 +222,7 @@ static int draw(struct sbx_pass *pass, int *done_fd, uint64_t *value, bool *sent
 		sbx_frame_cancel(frame);
 		return error;
 	}
+	sbx_frame_set_color(frame, pass->known_grade != NULL ? pass->known_grade->grade : NULL, true);
 	sbx_frame_set_timer(frame, pass->timer);
 	sbx_frame_trace(frame, pass->number);
 	sbx_pass_trace_reads(pass);
@@ -266,6 +270,8 @@ static void finish(struct sbx_pass *pass) {
 		}
 	}
 	wlr_drm_syncobj_timeline_unref(pass->signal_timeline);
+	sbx_grades_put(pass->renderer, pass->known_grade);
+	pass->known_grade = NULL;
 	pass->n_ops = 0;
 	pass->n_acquires = 0;
 	pass->next_idle = pass->renderer->idle_passes;
@@ -313,10 +319,17 @@ struct wlr_render_pass *sbx_pass_begin(struct wlr_renderer *wlr_renderer, struct
 	sbx_publish_owed(renderer);
 	sbx_wlr_buffer_drop_idle(renderer);
 	struct sbx_wlr_buffer *target = sbx_wlr_buffer_get(renderer, buffer, SBX_FORMAT_STORE);
+	struct sbx_known_grade *known_grade = NULL;
+	if (target != NULL && options->color_transform != NULL) {
+		known_grade = sbx_grades_get(renderer, options->color_transform);
+		target = known_grade != NULL ? target : NULL;
+	}
 	struct sbx_pass *pass = target != NULL ? take_pass(renderer) : NULL;
 	if (pass == NULL) {
+		sbx_grades_put(renderer, known_grade);
 		return NULL;
 	}
+	pass->known_grade = known_grade;
 	pass->target = wlr_buffer_lock(buffer);
 	pass->buffer = target;
 	pass->timer = sbx_render_timer_get(options->timer);

@@ -17,6 +17,7 @@
 #include "sync/point.h"
 
 struct sbx_wlr_buffer;
+struct sbx_known_grade;
 struct sbx_known_timeline;
 struct sbx_renderer;
 struct sbx_texture;
@@ -60,6 +61,8 @@ struct sbx_pass {
 	struct wlr_buffer *target;
 	struct sbx_wlr_buffer *buffer;
 	struct sbx_timer *timer;
+	/** Of the output's colour transform; NULL: there is none. */
+	struct sbx_known_grade *known_grade;
 	/** Referenced; NULL: implicit sync. */
 	struct wlr_drm_syncobj_timeline *signal_timeline;
 	uint64_t signal_point;

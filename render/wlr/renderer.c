@@ -13,8 +13,10 @@
 #include "loan/screen.h"
 #include "render/compose.h"
 #include "render/device.h"
+#include "render/grade.h"
 #include "render/wlr/buffer.h"
 #include "render/wlr/formats.h"
+#include "render/wlr/grades.h"
 #include "render/wlr/node.h"
 #include "render/wlr/pass.h"
 #include "render/wlr/renderer.h"
@@ -164,6 +166,7 @@ static void destroy(struct sbx_renderer *renderer) {
 	wl_list_for_each_safe(buffer, next, &renderer->buffers, link) {
 		sbx_wlr_buffer_destroy(buffer);
 	}
+	sbx_grades_destroy_all(renderer);
 	sbx_composer_destroy(renderer->composer);
 	sbx_device_destroy(renderer->device);
 	renderer->device = NULL;
@@ -265,6 +268,7 @@ static struct sbx_renderer *alloc(struct wlr_backend *backend,
 	wl_list_init(&renderer->timelines);
 	wl_list_init(&renderer->drm_files);
 	wl_list_init(&renderer->owed);
+	wl_list_init(&renderer->grades);
 	join_backend(renderer, backend);
 	return renderer;
 }
@@ -291,6 +295,8 @@ static struct wlr_renderer *create(struct wlr_backend *backend,
 	}
 	const char *obstacle = open_sync(renderer, options);
 	renderer->base.features.timeline = obstacle == NULL;
+	renderer->base.features.input_color_transform = true;
+	renderer->base.features.output_color_transform = sbx_grade_is_possible(renderer->device);
 	report(renderer, obstacle);
 	return &renderer->base;
 }

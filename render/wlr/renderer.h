@@ -33,6 +33,7 @@ struct sbx_renderer {
 	struct wl_list textures; /* sbx_texture.link */
 	struct wl_list timelines; /* sbx_known_timeline.link */
 	struct wl_list drm_files; /* sbx_drm_file.link, that of drm_fd first */
+	struct wl_list grades; /* sbx_known_grade.link, the last one used first */
 	/** Points promised to the compositor, of work that takes longer than we wait. */
 	struct wl_list owed; /* sbx_owed.link, publish.c */
 	struct wl_event_source *owed_timer;

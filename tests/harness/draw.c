@@ -8,6 +8,7 @@
 #include "oracle/ycbcr.h"
 #include "render/device.h"
 #include "render/format.h"
+#include "render/grade.h"
 #include "render/image.h"
 #include "render/ycbcr.h"
 
@@ -61,6 +62,7 @@ static void add_texture(struct sbx_frame *frame, const struct oracle_op *op,
 		.blend = op->blend,
 		.alpha = op->alpha,
 		.coding = op->coding,
+		.light = op->light,
 		.clip = op->has_clip ? &op->clip : NULL,
 	});
 }
@@ -91,19 +93,31 @@ void draw_add_ops(struct sbx_frame *frame, const struct oracle_scene *scene,
 	}
 }
 
+/** False: it takes one, and it could not be made. */
+static bool make_grade(struct sbx_device *device, const struct oracle_scene *scene, struct sbx_grade **grade) {
+	*grade = scene->grade.kind == ORACLE_GRADE_NONE ? NULL :
+		sbx_grade_create(device, oracle_grade_eval, (void *)(uintptr_t)&scene->grade);
+	return *grade != NULL || scene->grade.kind == ORACLE_GRADE_NONE;
+}
+
 /** Draw the scene's operations on `target`. 0 or a negative errno. */
 static int draw_on(struct sbx_composer *composer, struct sbx_image *target,
 		struct sbx_image *const *textures, const struct oracle_scene *scene, uint64_t *value) {
-	bool ok = target != NULL;
+	struct sbx_grade *grade = NULL;
+	bool ok = target != NULL && make_grade(target->device, scene, &grade);
 	for (size_t i = 0; i < scene->n_textures; i++) {
 		ok = ok && textures[i] != NULL;
 	}
 	struct sbx_frame *frame = ok ? sbx_composer_begin(composer, target) : NULL;
 	if (frame == NULL) {
+		sbx_grade_destroy(grade);
 		return -ENOMEM;
 	}
+	sbx_frame_set_color(frame, grade, scene->dither);
 	draw_add_ops(frame, scene, textures);
-	return sbx_frame_submit(frame, NULL, value);
+	int ret = sbx_frame_submit(frame, NULL, value);
+	sbx_grade_destroy(grade);
+	return ret;
 }
 
 struct oracle_image *draw_scene(struct sbx_composer *composer, struct sbx_device *device,

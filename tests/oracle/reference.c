@@ -53,19 +53,44 @@ static void candidates(double at, int texel[static 2]) {
 	texel[1] = (int)floor(at + TIE);
 }
 
-static void sample_nearest(const struct oracle_op *op, double u, double v,
+/** What a single fetch loses: of RGB nothing but the rounding of a float. */
+static double fetch_loss(const struct oracle_op *op) {
+	return op->texture->format->ycbcr != NULL ? 4e-6 : 1e-7;
+}
+
+static bool is_converted(const struct oracle_op *op, bool graded) {
+	return graded || op->light.curve != SBX_CURVE_GAMMA22 || op->light.has_matrix;
+}
+
+/** As it is blended; `loss` as far as it is not in the range already. */
+static void convert(const struct oracle_op *op, bool graded, const float rgba[static 4], double loss,
+		struct oracle_pixel *sample) {
+	struct oracle_range range;
+	if (!is_converted(op, graded)) {
+		memcpy(sample->low, rgba, sizeof(sample->low));
+		memcpy(sample->high, rgba, sizeof(sample->high));
+		return;
+	}
+	oracle_to_blend(&op->light, graded, rgba, loss + fetch_loss(op), &range);
+	for (int c = 0; c < 4; c++) {
+		sample->low[c] = (float)range.low[c];
+		sample->high[c] = (float)range.high[c];
+	}
+}
+
+static void sample_nearest(const struct oracle_op *op, bool graded, double u, double v,
 		struct oracle_pixel *sample) {
 	int x[2], y[2];
 	candidates(u, x);
 	candidates(v, y);
-	get_clamped(op, x[0], y[0], sample->low);
-	memcpy(sample->high, sample->low, sizeof(sample->high));
-	for (int i = 1; i < 4; i++) {
+	for (int i = 0; i < 4; i++) {
 		float texel[4];
+		struct oracle_pixel other;
 		get_clamped(op, x[i % 2], y[i / 2], texel);
+		convert(op, graded, texel, 0, &other);
 		for (int c = 0; c < 4; c++) {
-			sample->low[c] = fminf(sample->low[c], texel[c]);
-			sample->high[c] = fmaxf(sample->high[c], texel[c]);
+			sample->low[c] = i > 0 ? fminf(sample->low[c], other.low[c]) : other.low[c];
+			sample->high[c] = i > 0 ? fmaxf(sample->high[c], other.high[c]) : other.high[c];
 		}
 	}
 }
@@ -79,12 +104,9 @@ static float bilinear_loss(const struct oracle_op *op) {
 	return size * 0x1p-24f * 4 * (op->texture->format->ycbcr != NULL ? 4 : 1);
 }
 
-static void sample_bilinear(const struct oracle_op *op, double u, double v,
-		struct oracle_pixel *sample) {
-	sample->loss = bilinear_loss(op);
+static void get_bilinear(const struct oracle_op *op, double u, double v, float rgba[static 4]) {
 	if (op->texture->format->ycbcr != NULL) {
-		oracle_ycbcr_get(op->texture, &op->coding, u, v, false, sample->low);
-		memcpy(sample->high, sample->low, sizeof(sample->high));
+		oracle_ycbcr_get(op->texture, &op->coding, u, v, false, rgba);
 		return;
 	}
 	int x = (int)floor(u - 0.5), y = (int)floor(v - 0.5);
@@ -96,22 +118,45 @@ static void sample_bilinear(const struct oracle_op *op, double u, double v,
 	for (int c = 0; c < 4; c++) {
 		double upper = (double)texels[0][c] * (1 - right) + (double)texels[1][c] * right;
 		double lower = (double)texels[2][c] * (1 - right) + (double)texels[3][c] * right;
-		sample->low[c] = sample->high[c] = (float)(upper * (1 - down) + lower * down);
+		rgba[c] = (float)(upper * (1 - down) + lower * down);
 	}
 }
 
-static void sample_texture(const struct oracle_op *op, int x, int y, enum oracle_mistake mistake,
+static void sample_bilinear(const struct oracle_op *op, bool graded, double u, double v,
 		struct oracle_pixel *sample) {
+	float rgba[4], loss = bilinear_loss(op);
+	get_bilinear(op, u, v, rgba);
+	convert(op, graded, rgba, (double)loss, sample);
+	sample->loss = is_converted(op, graded) ? 0 : loss;
+}
+
+static void sample_texture(const struct oracle_op *op, bool graded, int x, int y,
+		enum oracle_mistake mistake, struct oracle_pixel *sample) {
 	double half = mistake == ORACLE_HALF_PIXEL ? 0 : 0.5, u, v;
 	map_point(op, x + half, y + half, &u, &v);
 	if (op->filter == SBX_FILTER_NEAREST || oracle_op_is_unscaled(op)) {
-		sample_nearest(op, u, v, sample);
+		sample_nearest(op, graded, u, v, sample);
 	} else {
-		sample_bilinear(op, u, v, sample);
+		sample_bilinear(op, graded, u, v, sample);
 	}
 	for (int c = 0; c < 4 && mistake != ORACLE_NO_ALPHA; c++) {
 		sample->low[c] *= op->alpha;
 		sample->high[c] *= op->alpha;
+	}
+}
+
+static void sample_rect(const struct oracle_op *op, bool graded, struct oracle_pixel *sample) {
+	static const struct sbx_light usual = {0};
+	struct oracle_range range;
+	memcpy(sample->low, op->color, sizeof(sample->low));
+	memcpy(sample->high, op->color, sizeof(sample->high));
+	if (!graded) {
+		return;
+	}
+	oracle_to_blend(&usual, true, op->color, 1e-7, &range);
+	for (int c = 0; c < 4; c++) {
+		sample->low[c] = (float)range.low[c];
+		sample->high[c] = (float)range.high[c];
 	}
 }
 
@@ -121,6 +166,7 @@ static bool is_copy(const struct oracle_op *op, const struct oracle_image *targe
 		(op->filter == SBX_FILTER_NEAREST || oracle_op_is_unscaled(op)) &&
 		memcmp(op->texture->format->bits, target->format->bits, 3) == 0 &&
 		op->texture->format->is_float == target->format->is_float &&
+		!is_converted(op, false) &&
 		memcmp(sample->low, sample->high, sizeof(sample->low)) == 0;
 }
 
@@ -130,25 +176,68 @@ static bool covers(const struct oracle_op *op, int x, int y, enum oracle_mistake
 		pixman_region32_contains_point(&op->clip, x, y, NULL));
 }
 
-static void draw(const struct oracle_op *op, const struct oracle_image *target, int x, int y,
+/** A product of two ranges, `by` not below 0. */
+static float least(float low, float by_low, float by_high) {
+	return fminf(low * by_low, low * by_high);
+}
+
+static float most(float high, float by_low, float by_high) {
+	return fmaxf(high * by_low, high * by_high);
+}
+
+/** Light as others blend it. */
+static float electrical(float light) {
+	return (float)oracle_encode(SBX_CURVE_GAMMA22, (double)light);
+}
+
+/** The mistake, for one who takes care of opaque and transparent pixels. */
+static void blend_electrical(const struct oracle_pixel *sample, struct oracle_pixel *pixel) {
+	float alpha = sample->low[3];
+	for (int c = 0; c < 3; c++) {
+		float value = (alpha > 0 ? electrical(sample->low[c] / alpha) * alpha : 0) +
+			electrical(pixel->low[c]) * (1 - alpha);
+		pixel->low[c] = pixel->high[c] = (float)oracle_decode(SBX_CURVE_GAMMA22, (double)value);
+	}
+	pixel->low[3] = pixel->high[3] = alpha + pixel->low[3] * (1 - alpha);
+}
+
+static void blend(const struct oracle_pixel *sample, float limit, float loss, struct oracle_pixel *pixel) {
+	float low = 1 - sample->high[3], high = 1 - sample->low[3];
+	for (int c = 0; c < 4; c++) {
+		float lost = c < 3 ? loss * fmaxf(fabsf(pixel->low[c]), fabsf(pixel->high[c])) : 0;
+		pixel->low[c] = fminf(sample->low[c] + least(pixel->low[c], low, high), limit) - lost;
+		pixel->high[c] = fminf(sample->high[c] + most(pixel->high[c], low, high), limit) + lost;
+	}
+}
+
+/** As targets of integers do it. */
+static void cut(struct oracle_pixel *pixel, float lowest) {
+	for (int c = 0; c < 4; c++) {
+		pixel->low[c] = fminf(fmaxf(pixel->low[c], lowest), 1);
+		pixel->high[c] = fminf(fmaxf(pixel->high[c], lowest), 1);
+	}
+}
+
+static void draw(const struct oracle_op *op, const struct oracle_image *target, bool graded, int x, int y,
 		enum oracle_mistake mistake, struct oracle_pixel *pixel) {
 	struct oracle_pixel sample = {0};
 	if (op->texture != NULL) {
-		sample_texture(op, x, y, mistake, &sample);
+		sample_texture(op, graded, x, y, mistake, &sample);
 	} else {
-		memcpy(sample.low, op->color, sizeof(sample.low));
-		memcpy(sample.high, op->color, sizeof(sample.high));
+		sample_rect(op, graded && mistake != ORACLE_RECTS_AS_LIGHT, &sample);
 	}
 	if ((op->blend == SBX_BLEND_NONE && mistake != ORACLE_BLEND_ALWAYS) || sample.low[3] >= 1) {
-		sample.exact = is_copy(op, target, &sample);
+		sample.exact = !graded && is_copy(op, target, &sample);
 		*pixel = sample;
+		if (!graded && !target->format->is_float) {
+			cut(pixel, -INFINITY);
+		}
 		return;
 	}
-	float alpha_low = sample.low[3], alpha_high = sample.high[3];
-	for (int c = 0; c < 4; c++) {
-		float limit = target->format->is_float ? INFINITY : 1;
-		pixel->low[c] = fminf(sample.low[c] + pixel->low[c] * (1 - alpha_high), limit);
-		pixel->high[c] = fminf(sample.high[c] + pixel->high[c] * (1 - alpha_low), limit);
+	if (graded && mistake == ORACLE_BLEND_ELECTRICAL) {
+		blend_electrical(&sample, pixel);
+	} else {
+		blend(&sample, target->format->is_float || graded ? INFINITY : 1, graded ? 2e-7f : 0, pixel);
 	}
 	pixel->loss += sample.loss;
 	pixel->exact = false;
@@ -166,8 +255,72 @@ static struct oracle_op mistaken(const struct oracle_op *op, enum oracle_mistake
 		coding->encoding = SBX_ENCODING_BT709;
 	} else if (mistake == ORACLE_CHROMA_MIDDLE) {
 		coding->chroma = SBX_CHROMA_CENTER;
+	} else if (mistake == ORACLE_CURVE_22) {
+		copy.light.curve = SBX_CURVE_GAMMA22;
+	} else if (mistake == ORACLE_NO_MATRIX) {
+		copy.light.has_matrix = false;
 	}
 	return copy;
+}
+
+static void set_range(struct oracle_pixel *pixel, const struct oracle_range *range) {
+	for (int c = 0; c < 4; c++) {
+		pixel->low[c] = (float)range->low[c];
+		pixel->high[c] = (float)range->high[c];
+	}
+}
+
+static void begin_pixel(const struct oracle_image *target, const struct oracle_grade *grade, int x, int y,
+		struct oracle_pixel *pixel) {
+	struct oracle_range range;
+	oracle_image_get(target, x, y, pixel->low);
+	memcpy(pixel->high, pixel->low, sizeof(pixel->high));
+	pixel->exact = true;
+	if (grade->kind != ORACLE_GRADE_NONE) {
+		oracle_from_target(grade, pixel->low, &range);
+		set_range(pixel, &range);
+	}
+}
+
+/** What was not drawn upon stays as it is. */
+static void end_pixel(const struct oracle_image *target, const struct oracle_grade *grade, int x, int y,
+		struct oracle_pixel *pixel) {
+	struct oracle_range light, range;
+	if (grade->kind == ORACLE_GRADE_NONE) {
+		return;
+	}
+	if (pixel->exact) {
+		oracle_image_get(target, x, y, pixel->low);
+		memcpy(pixel->high, pixel->low, sizeof(pixel->high));
+		return;
+	}
+	for (int c = 0; c < 4; c++) {
+		light.low[c] = (double)pixel->low[c];
+		light.high[c] = (double)pixel->high[c];
+	}
+	oracle_to_target(grade, &light, &range);
+	set_range(pixel, &range);
+	if (!target->format->is_float) {
+		cut(pixel, 0);
+	}
+	pixel->loss += grade->kind == ORACLE_GRADE_TABLE ? ORACLE_TABLE_LOSS : 0;
+}
+
+static void draw_pixel(const struct oracle_scene *scene, int x, int y, enum oracle_mistake mistake,
+		struct oracle_pixel *pixel) {
+	struct oracle_grade grade = scene->grade;
+	if (mistake == ORACLE_GRADE_SRGB) {
+		grade.curve = SBX_CURVE_SRGB;
+	}
+	begin_pixel(scene->target, &grade, x, y, pixel);
+	for (size_t i = 0; i < scene->n_ops; i++) {
+		size_t swap = mistake == ORACLE_ORDER && i + 2 >= scene->n_ops && scene->n_ops > 1;
+		struct oracle_op op = mistaken(&scene->ops[swap ? 2 * scene->n_ops - 3 - i : i], mistake);
+		if (covers(&op, x, y, mistake)) {
+			draw(&op, scene->target, grade.kind != ORACLE_GRADE_NONE, x, y, mistake, pixel);
+		}
+	}
+	end_pixel(scene->target, &grade, x, y, pixel);
 }
 
 struct oracle_pixel *oracle_reference(const struct oracle_scene *scene,
@@ -180,18 +333,7 @@ struct oracle_pixel *oracle_reference(const struct oracle_scene *scene,
 	}
 	for (int y = 0; y < target->height; y++) {
 		for (int x = 0; x < target->width; x++) {
-			struct oracle_pixel *pixel = &pixels[y * target->width + x];
-			oracle_image_get(target, x, y, pixel->low);
-			memcpy(pixel->high, pixel->low, sizeof(pixel->high));
-			pixel->exact = true;
-			for (size_t i = 0; i < scene->n_ops; i++) {
-				size_t swap = mistake == ORACLE_ORDER && i + 2 >= scene->n_ops && scene->n_ops > 1;
-				struct oracle_op op = mistaken(
-					&scene->ops[swap ? 2 * scene->n_ops - 3 - i : i], mistake);
-				if (covers(&op, x, y, mistake)) {
-					draw(&op, target, x, y, mistake, pixel);
-				}
-			}
+			draw_pixel(scene, x, y, mistake, &pixels[y * target->width + x]);
 		}
 	}
 	return pixels;
@@ -282,7 +424,7 @@ static bool check_pixel(const struct oracle_image *actual, int x, int y,
 	float rgba[4];
 	oracle_image_get(actual, x, y, rgba);
 	for (int c = 0; c < 4; c++) {
-		float step = oracle_format_step(actual->format, c, high[c]);
+		float step = oracle_format_step(actual->format, c, fmaxf(fabsf(low[c]), fabsf(high[c])));
 		float allowed = exact ? ROUNDING : step + ROUNDING + slack;
 		float value = actual->format->bits[c] == 0 ? high[c] : rgba[c];
 		if (!(value >= low[c] - allowed && value <= high[c] + allowed)) {

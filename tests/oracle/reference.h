@@ -32,6 +32,13 @@ enum oracle_mistake {
 	ORACLE_RANGE, /* limited taken for full, full for limited */
 	ORACLE_ENCODING_709, /* BT.709 for BT.601 */
 	ORACLE_CHROMA_MIDDLE, /* wherever it is */
+	/* From here on they are noticed in scenes with colours only. */
+	ORACLE_FIRST_OF_COLOR,
+	ORACLE_CURVE_22 = ORACLE_FIRST_OF_COLOR, /* every texture's curve taken for gamma 2.2 */
+	ORACLE_NO_MATRIX, /* every texture's primaries and luminance taken for sRGB's */
+	ORACLE_RECTS_AS_LIGHT, /* colours of rectangles are not decoded */
+	ORACLE_BLEND_ELECTRICAL, /* although there is a grade */
+	ORACLE_GRADE_SRGB, /* the output's curve taken for sRGB's */
 	ORACLE_MISTAKES,
 };
 

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 #include "oracle/ycbcr.h"
+#include "render/color.h"
 
 /** A small generator of our own, so that a seed means the same scene with every libc. */
 struct random {
@@ -169,6 +170,79 @@ static void random_op(struct random *random, struct oracle_scene *scene,
 	}
 }
 
+static const struct sbx_matrix to_bt2020 = { .m = {
+	0.6274f, 0.3293f, 0.0433f, 0.0691f, 0.9195f, 0.0114f, 0.0164f, 0.0880f, 0.8956f,
+} }, from_bt2020 = { .m = {
+	1.6605f, -0.5876f, -0.0728f, -0.1246f, 1.1329f, -0.0083f, -0.0182f, -0.1006f, 1.1187f,
+} };
+
+static void random_matrix(struct random *random, struct sbx_matrix *matrix,
+		const struct sbx_matrix *primaries, float factor) {
+	*matrix = one_in(random, 2) ? sbx_matrix_identity : *primaries;
+	for (int i = 0; i < 9; i++) {
+		matrix->m[i] *= factor;
+	}
+}
+
+static void random_light(struct random *random, struct sbx_light *light) {
+	if (one_in(random, 4)) {
+		return;
+	}
+	light->curve = (enum sbx_curve)below(random, SBX_CURVE_COUNT);
+	light->has_matrix = one_in(random, 2);
+	// As wlr_scene has it: of 10000 cd/m² in which 203 are white.
+	float factor = light->curve == SBX_CURVE_PQ ? 10000.0f / 203 : one_in(random, 2) ? 1 : 0.5f;
+	random_matrix(random, &light->matrix, &from_bt2020, factor);
+}
+
+static void random_grade(struct random *random, struct oracle_grade *grade) {
+	grade->kind = (enum oracle_grade_kind)below(random, 3);
+	if (grade->kind == ORACLE_GRADE_TABLE) {
+		grade->curve = SBX_CURVE_SRGB;
+		random_matrix(random, &grade->matrix, &to_bt2020, 1);
+	} else {
+		grade->curve = (enum sbx_curve)below(random, SBX_CURVE_COUNT);
+		random_matrix(random, &grade->matrix, &to_bt2020,
+			grade->curve == SBX_CURVE_PQ ? 203.0f / 10000 : 1);
+	}
+	// That is no grade, but what monitors are taken for.
+	if (grade->kind == ORACLE_GRADE_CURVE && grade->curve == SBX_CURVE_GAMMA22 &&
+			sbx_matrix_is_identity(&grade->matrix)) {
+		grade->kind = ORACLE_GRADE_NONE;
+	}
+}
+
+/** What stands in the target is something that the grade makes: no table knows anything else. */
+static void grade_image(const struct oracle_grade *grade, struct oracle_image *image) {
+	for (int i = 0; i < image->width * image->height; i++) {
+		int x = i % image->width, y = i / image->width;
+		float rgba[4];
+		oracle_image_get(image, x, y, rgba);
+		oracle_grade_eval((void *)(uintptr_t)grade, rgba, rgba);
+		for (int c = 0; c < 3; c++) {
+			rgba[c] *= rgba[3];
+		}
+		oracle_image_put(image, x, y, rgba);
+	}
+}
+
+static void random_colors(struct random *random, struct oracle_scene *scene) {
+	scene->dither = one_in(random, 2);
+	random_grade(random, &scene->grade);
+	bool all_channels = scene->target->format->bits[1] > 0 && scene->target->format->bits[2] > 0;
+	if (scene->grade.kind == ORACLE_GRADE_TABLE && !all_channels) {
+		scene->grade.kind = ORACLE_GRADE_NONE;
+	}
+	if (scene->grade.kind == ORACLE_GRADE_TABLE) {
+		grade_image(&scene->grade, scene->target);
+	}
+	for (size_t i = 0; i < scene->n_ops; i++) {
+		if (scene->ops[i].texture != NULL) {
+			random_light(random, &scene->ops[i].light);
+		}
+	}
+}
+
 void oracle_scene_random(struct oracle_scene *scene, uint64_t seed,
 		const struct oracle_scene_options *options) {
 	struct random random = { seed * UINT64_C(0x9e3779b97f4a7c15) + 1 };
@@ -191,6 +265,9 @@ void oracle_scene_random(struct oracle_scene *scene, uint64_t seed,
 	}
 	for (size_t n = below(&random, ORACLE_MAX_OPS + 1); n > 0; n--) {
 		random_op(&random, scene, options);
+	}
+	if (options->color) {
+		random_colors(&random, scene);
 	}
 }
 
@@ -241,6 +318,12 @@ static void print_op(const struct oracle_scene *scene, const struct oracle_op *o
 				(int)op->coding.range, (int)op->coding.chroma);
 		}
 	}
+	if (op->light.curve != SBX_CURVE_GAMMA22 || op->light.has_matrix) {
+		fprintf(out, " curve %d%s", (int)op->light.curve, op->light.has_matrix ? " matrix" : "");
+		for (int i = 0; i < 9 && op->light.has_matrix; i++) {
+			fprintf(out, " %g", (double)op->light.matrix.m[i]);
+		}
+	}
 	if (op->has_clip) {
 		print_clip(op, out);
 	}
@@ -250,6 +333,11 @@ static void print_op(const struct oracle_scene *scene, const struct oracle_op *o
 void oracle_scene_print(const struct oracle_scene *scene, FILE *out) {
 	fprintf(out, "seed %llu: target %s %dx%d\n", (unsigned long long)scene->seed,
 		scene->target->format->name, scene->target->width, scene->target->height);
+	if (scene->grade.kind != ORACLE_GRADE_NONE) {
+		fprintf(out, "  grade: %s, curve %d, first of the matrix %g\n",
+			scene->grade.kind == ORACLE_GRADE_TABLE ? "table" : "curve", (int)scene->grade.curve,
+			(double)scene->grade.matrix.m[0]);
+	}
 	for (size_t i = 0; i < scene->n_textures; i++) {
 		fprintf(out, "  texture %zu: %s %dx%d\n", i, scene->textures[i]->format->name,
 			scene->textures[i]->width, scene->textures[i]->height);

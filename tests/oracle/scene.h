@@ -6,6 +6,7 @@
 
 #include <pixman.h>
 #include <stdio.h>
+#include "oracle/color.h"
 #include "oracle/image.h"
 #include "render/compose.h"
 
@@ -25,6 +26,8 @@ struct oracle_op {
 	float alpha;
 	/** Of a YCbCr texture. */
 	struct sbx_coding coding;
+	/** Of a texture. */
+	struct sbx_light light;
 	bool has_clip;
 	pixman_region32_t clip;
 };
@@ -37,6 +40,8 @@ struct oracle_scene {
 	size_t n_textures;
 	struct oracle_op ops[ORACLE_MAX_OPS];
 	size_t n_ops;
+	struct oracle_grade grade;
+	bool dither;
 };
 
 struct oracle_scene_options {
@@ -48,6 +53,8 @@ struct oracle_scene_options {
 	bool pixman_only;
 	/** Parts of textures begin and end between texels. */
 	bool whole_sources;
+	/** Textures of all curves and primaries, most scenes with a grade; nothing of it otherwise. */
+	bool color;
 };
 
 /** The same seed and options make the same scene, everywhere. */

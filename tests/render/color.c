@@ -201,6 +201,66 @@ static void test_table_ends(void **state) {
 	sbx_color_finish(&color);
 }
 
+/** HDR with a gamma ramp behind it: what no curve is, and goes on far above 1. */
+static void hdr_eval(void *data, float out[static 3], const float in[static 3]) {
+	for (int c = 0; c < 3; c++) {
+		float pq = sbx_curve_encode(SBX_CURVE_PQ, in[c] * 203 / 10000);
+		out[c] = pq * (c == 2 ? 0.8f : 1) + 0.02f * pq * (1 - pq);
+	}
+}
+
+static void test_table_of_highlights(void **state) {
+	struct sbx_color color;
+	assert_true(sbx_color_init(&color, hdr_eval, NULL));
+	assert_int_equal(color.kind, SBX_COLOR_TABLE);
+	assert_int_equal(color.axis, SBX_CURVE_PQ);
+	float worst = 0;
+	for (int i = 0; i <= 1000; i++) {
+		const float in[3] = { 0.049f * (float)i, 0.01f * (float)i, 0.001f * (float)i };
+		float is[3], wanted[3];
+		sbx_color_eval(&color, is, in);
+		hdr_eval(NULL, wanted, in);
+		for (int c = 0; c < 3; c++) {
+			worst = fmaxf(worst, fabsf(is[c] - wanted[c]));
+		}
+	}
+	print_message("table of highlights: off by %.5f at most\n", (double)worst);
+	assert_true(worst < 0.5f / 255);
+	sbx_color_finish(&color);
+}
+
+static void check_undo(const struct sbx_color *color, float allowed) {
+	float worst = 0;
+	for (int i = 0; i < 4096; i++) {
+		const float in[3] = {
+			powf((float)(i % 16) / 15, 2.2f), powf((float)(i / 16 % 16) / 15, 2.2f), powf((float)(i / 256) / 15, 2.2f),
+		};
+		float encoded[3], light[3], again[3];
+		sbx_color_eval(color, encoded, in);
+		sbx_color_undo(color, light, encoded);
+		sbx_color_eval(color, again, light);
+		for (int c = 0; c < 3; c++) {
+			worst = fmaxf(worst, fabsf(again[c] - encoded[c]));
+		}
+	}
+	print_message("there, back and there: off by %.5f at most\n", (double)worst);
+	assert_true(worst <= allowed);
+}
+
+static void test_undo(void **state) {
+	struct transform transform = { to_bt2020, SBX_CURVE_PQ };
+	struct sbx_color color = learn(&transform);
+	check_undo(&color, 1e-4f);
+	sbx_color_finish(&color);
+	transform = (struct transform){ to_bt2020, SBX_CURVE_SRGB, .bend = 0.2f, .mix = 0.1f };
+	color = learn(&transform);
+	check_undo(&color, 2e-4f);
+	sbx_color_finish(&color);
+	assert_true(sbx_color_init(&color, hdr_eval, NULL));
+	check_undo(&color, 2e-4f);
+	sbx_color_finish(&color);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_curves_are_as_defined),
@@ -210,6 +270,8 @@ int main(void) {
 		cmocka_unit_test(test_matrix_and_curve_are_recognised),
 		cmocka_unit_test(test_everything_else_is_a_table),
 		cmocka_unit_test(test_table_ends),
+		cmocka_unit_test(test_table_of_highlights),
+		cmocka_unit_test(test_undo),
 	};
 	return cmocka_run_group_tests_name("render/color", tests, NULL, NULL);
 }

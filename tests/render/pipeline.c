@@ -216,7 +216,7 @@ static const struct {
 	size_t offset;
 } push_members[] = {
 	MEMBER(first_part), MEMBER(first_record), MEMBER(first_layer), MEMBER(first_chunk), MEMBER(n_groups),
-	MEMBER(n_parts), MEMBER(limit),
+	MEMBER(n_parts), MEMBER(limit), MEMBER(grade), MEMBER(steps),
 };
 #define PUSH_MEMBERS (sizeof(push_members) / sizeof(push_members[0]))
 
@@ -247,7 +247,7 @@ static void test_push(void **state) {
 	assert_int_equal(members.found, PUSH_MEMBERS);
 	for_each(OP_MEMBER_DECORATE, check_offset, &members);
 	assert_int_equal(members.found, 2 * PUSH_MEMBERS);
-	assert_int_equal(push_members[PUSH_MEMBERS - 1].offset + sizeof(float), sizeof(struct sbx_push));
+	assert_int_equal(push_members[PUSH_MEMBERS - 1].offset + 3 * sizeof(float), sizeof(struct sbx_push));
 }
 
 int main(int argc, char *argv[]) {

@@ -2,12 +2,12 @@
  * Random scenes against the references of tests/oracle: copies bit for bit, blends within one step of
  * the target's format (1/255 for 8 bits), what a hardware sampler scaled within two more of 1/255.
  *
- *   render-scenes [--seed N] [--count N] [--pixman N] [--dump DIRECTORY] [host | lab]
+ *   render-scenes [--seed N] [--count N] [--pixman N] [--color N] [--dump DIRECTORY] [host | lab]
  *
- * draws `count` scenes of all kinds from seed N on, compared with the floating-point reference, and
- * `pixman` more of what pixman can do exactly, compared with both. A failure prints the scene, and
- * with --dump writes the picture, the right one and what was there before. "lab": everything lies in
- * dma-bufs.
+ * draws `count` scenes of all kinds from seed N on, compared with the floating-point reference, `pixman`
+ * more of what pixman can do exactly, compared with both, and `color` more with colours converted. A
+ * failure prints the scene, and with --dump writes the picture, the right one and what was there before.
+ * "lab": everything lies in dma-bufs.
  */
 #include <drm_fourcc.h>
 #include <getopt.h>
@@ -26,9 +26,9 @@
 
 static struct {
 	uint64_t seed;
-	unsigned long count, pixman;
+	unsigned long count, pixman, color;
 	const char *dump;
-} options = { .seed = 1, .count = 1000, .pixman = 1000 };
+} options = { .seed = 1, .count = 1000, .pixman = 1000, .color = 400 };
 
 /* What the oracle knows and the device can do. */
 static uint32_t target_formats[DRAW_MAX_FORMATS], texture_formats[DRAW_MAX_FORMATS],
@@ -114,7 +114,7 @@ static void check_scene(struct sbx_device *device, struct sbx_composer *composer
 		draw_func *draw, const struct oracle_scene_options *kinds) {
 	struct oracle_scene scene;
 	struct oracle_difference difference = {0};
-	bool with_pixman = kinds->pixman_only;
+	bool with_pixman = kinds->pixman_only && !kinds->color;
 	oracle_scene_random(&scene, seed, kinds);
 	struct oracle_image *actual = draw(composer, device, &scene);
 	assert_non_null(actual);
@@ -163,6 +163,28 @@ static void test_all_kinds(void **state) {
 	check_scenes(*state, options.count, false);
 }
 
+/** Colours of every kind, in a third of the scenes with a table at the end. */
+static void check_colors(struct sbx_device *device, unsigned long count) {
+	struct sbx_composer *composer = NULL;
+	assert_int_equal(sbx_composer_create(device, &composer), 0);
+	list_usable(device);
+	struct oracle_scene_options kinds = all_kinds(false);
+	kinds.color = true;
+	// A curve may make anything of the eight bits of a hardware sampler's weights, which chroma goes through
+	// in any case.
+	kinds.pixman_only = !device->caps.software;
+	kinds.ycbcr_formats = device->caps.software ? ycbcr_formats : NULL;
+	for (uint64_t seed = options.seed; seed < options.seed + count; seed++) {
+		check_scene(device, composer, seed, draw_scene, &kinds);
+	}
+	print_message("%lu scenes with colours from seed %llu\n", count, (unsigned long long)options.seed);
+	sbx_composer_destroy(composer);
+}
+
+static void test_colors(void **state) {
+	check_colors(*state, options.color);
+}
+
 static void test_pixman(void **state) {
 	check_scenes(*state, options.pixman, true);
 }
@@ -173,6 +195,7 @@ static void test_as_gpus_do(void **state) {
 	bool software = device->caps.software;
 	device->caps.software = false;
 	check_scenes(device, options.count / 4, false);
+	check_colors(device, options.color / 4);
 	device->caps.software = software;
 }
 
@@ -233,7 +256,8 @@ static bool notices(struct sbx_device *device, struct sbx_composer *composer,
 	for (uint64_t seed = 1; same && seed <= last; seed++) {
 		struct oracle_scene scene;
 		struct oracle_difference difference;
-		const struct oracle_scene_options kinds = all_kinds(false);
+		struct oracle_scene_options kinds = all_kinds(false);
+		kinds.color = mistake >= ORACLE_FIRST_OF_COLOR;
 		oracle_scene_random(&scene, seed, &kinds);
 		struct oracle_image *actual = draw_scene(composer, device, &scene);
 		assert_non_null(actual);
@@ -263,7 +287,8 @@ static void test_mistakes_are_noticed(void **state) {
 static bool parse_options(int argc, char **argv) {
 	static const struct option names[] = {
 		{ "seed", required_argument, NULL, 's' }, { "count", required_argument, NULL, 'c' },
-		{ "pixman", required_argument, NULL, 'p' }, { "dump", required_argument, NULL, 'd' },
+		{ "pixman", required_argument, NULL, 'p' }, { "color", required_argument, NULL, 'C' },
+		{ "dump", required_argument, NULL, 'd' },
 		{0},
 	};
 	for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;) {
@@ -276,6 +301,9 @@ static bool parse_options(int argc, char **argv) {
 			break;
 		case 'p':
 			options.pixman = strtoul(optarg, NULL, 0);
+			break;
+		case 'C':
+			options.color = strtoul(optarg, NULL, 0);
 			break;
 		case 'd':
 			options.dump = optarg;
@@ -296,6 +324,7 @@ int main(int argc, char **argv) {
 		VULKAN_TEST(test_each_format),
 		VULKAN_TEST(test_all_kinds),
 		VULKAN_TEST(test_pixman),
+		VULKAN_TEST(test_colors),
 		VULKAN_TEST(test_as_gpus_do),
 	};
 	const struct CMUnitTest lab[] = {
