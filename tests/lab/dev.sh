@@ -25,7 +25,7 @@ dev() {
 	status=0
 	env -i PATH="$path" HOME="$scratch/home" \
 		APT_FOLDER="$scratch/apt" SIGNALBOX_NATIVE=0 LANG=C.UTF-8 \
-		"$root/dev" "$@" >"$scratch/output" 2>&1 <&- || status=$?
+		"$root/dev" "$@" >"${output:-$scratch/output}" 2>&1 <&- || status=$?
 }
 
 says() { # TEXT
@@ -219,13 +219,25 @@ check "the second time the tree is there" $?
 
 fresh
 mkdir -p "$scratch/home/.cache/signalbox"
-replace mmdebstrap 'sleep 1; mkdir -p "${@: -2:1}/made"'
+replace mmdebstrap 'touch "$HOME/begun"
+	for i in {1..600}; do [ -e "$HOME/go" ] && break; sleep 0.1; done
+	mkdir -p "${@: -2:1}/made"'
 replace setpriv 'true'
-(dev shell true; echo "$status" >"$scratch/first") &
-sleep 0.3
-dev shell true
+within_a_minute() { # COMMAND...
+	for _ in {1..600}; do
+		! "$@" || return 0
+		sleep 0.1
+	done
+	return 1
+}
+(output=$scratch/first-output; dev shell true; echo "$status" >"$scratch/first") &
+within_a_minute test -e "$scratch/home/begun"
+(dev shell true; echo "$status" >"$scratch/second") &
+within_a_minute says "waiting for it" 2>/dev/null
+waits=$?
+touch "$scratch/home/go"
 wait
-[ "$status" -eq 0 ] && [ "$(<"$scratch/first")" -eq 0 ] && says "waiting for it"
+[ $waits -eq 0 ] && [ "$(<"$scratch/first")" -eq 0 ] && [ "$(<"$scratch/second")" -eq 0 ]
 check "two at once: the second waits for the first" $?
 
 echo "1..$number"
