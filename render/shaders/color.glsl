@@ -138,11 +138,13 @@ vec4 convert(vec4 color, uint from, uint matrix, uint to, uvec4 grade) {
 	return vec4(result.rgb * result.a, result.a);
 }
 
-// Less than half a step up or down, the 64 places of an 8x8 square all differently (Bayer's order): what the
-// target holds exactly stays, and of all else the mean is right.
+// Less than half a step up or down, the 64 places of an 8x8 square all differently (Bayer's order), and then to
+// the nearest step: what the target holds exactly stays, and of all else the mean is right. GPUs may round by
+// themselves at another place than the middle (seen: at 0.54 of a step), so they get nothing to round.
 vec4 dither(vec4 color, ivec2 pixel) {
 	uint x = uint(pixel.x ^ pixel.y), y = uint(pixel.y);
 	uint place = (x & 1) << 5 | (y & 1) << 4 | (x & 2) << 2 | (y & 2) << 1 | (x & 4) >> 1 | (y & 4) >> 2;
 	float shift = (float(place) + 0.5) / 64 - 0.5;
-	return vec4(color.rgb + shift * vec3(push.steps[0], push.steps[1], push.steps[2]), color.a);
+	vec3 steps = vec3(push.steps[0], push.steps[1], push.steps[2]);
+	return vec4(floor(color.rgb / steps + shift + 0.5) * steps, color.a);
 }
