@@ -7,9 +7,19 @@
 #define BEND 1.2
 #define MIX 0.1
 
+/* SMPTE ST 2084. */
+#define PQ_M1 (2610.0 / 16384)
+#define PQ_M2 (2523.0 / 4096 * 128)
+#define PQ_C1 (3424.0 / 4096)
+#define PQ_C2 (2413.0 / 4096 * 32)
+#define PQ_C3 (2392.0 / 4096 * 32)
+/* ITU-R BT.1886: cd/m2 of black and white, and what they are encoded as. */
+#define BLACK 0.01
+#define WHITE 100.0
+#define BLACK_ROOT pow(BLACK, 1 / 2.4)
+#define WHITE_ROOT pow(WHITE, 1 / 2.4)
+
 double oracle_decode(enum sbx_curve curve, double x) {
-	const double c1 = 3424.0 / 4096, c2 = 2413.0 / 4096 * 32, c3 = 2392.0 / 4096 * 32;
-	const double lb = pow(0.01, 1 / 2.4), lw = pow(100, 1 / 2.4);
 	double p;
 	if (curve == SBX_CURVE_LINEAR) {
 		return x;
@@ -21,10 +31,10 @@ double oracle_decode(enum sbx_curve curve, double x) {
 	case SBX_CURVE_SRGB:
 		return x <= 0.04045 ? x / 12.92 : pow((x + 0.055) / 1.055, 2.4);
 	case SBX_CURVE_PQ:
-		p = pow(fmin(x, 1), 1 / (2523.0 / 4096 * 128));
-		return pow(fmax(p - c1, 0) / (c2 - c3 * p), 1 / (2610.0 / 16384));
+		p = pow(fmin(x, 1), 1 / PQ_M2);
+		return pow(fmax(p - PQ_C1, 0) / (PQ_C2 - PQ_C3 * p), 1 / PQ_M1);
 	case SBX_CURVE_BT1886:
-		return (pow((lw - lb) * (x + lb / (lw - lb)), 2.4) - 0.01) / 99.99;
+		return (pow((WHITE_ROOT - BLACK_ROOT) * x + BLACK_ROOT, 2.4) - BLACK) / (WHITE - BLACK);
 	case SBX_CURVE_LINEAR:
 	case SBX_CURVE_COUNT:
 		break;
@@ -33,8 +43,6 @@ double oracle_decode(enum sbx_curve curve, double x) {
 }
 
 double oracle_encode(enum sbx_curve curve, double x) {
-	const double c1 = 3424.0 / 4096, c2 = 2413.0 / 4096 * 32, c3 = 2392.0 / 4096 * 32;
-	const double lb = pow(0.01, 1 / 2.4), lw = pow(100, 1 / 2.4);
 	double p;
 	if (curve == SBX_CURVE_LINEAR) {
 		return x;
@@ -46,10 +54,10 @@ double oracle_encode(enum sbx_curve curve, double x) {
 	case SBX_CURVE_SRGB:
 		return x <= 0.0031308 ? 12.92 * x : 1.055 * pow(x, 1 / 2.4) - 0.055;
 	case SBX_CURVE_PQ:
-		p = pow(fmin(x, 1), 2610.0 / 16384);
-		return pow((c1 + c2 * p) / (1 + c3 * p), 2523.0 / 4096 * 128);
+		p = pow(fmin(x, 1), PQ_M1);
+		return pow((PQ_C1 + PQ_C2 * p) / (1 + PQ_C3 * p), PQ_M2);
 	case SBX_CURVE_BT1886:
-		return pow(x * 99.99 + 0.01, 1 / 2.4) / (lw - lb) - lb / (lw - lb);
+		return (pow(x * (WHITE - BLACK) + BLACK, 1 / 2.4) - BLACK_ROOT) / (WHITE_ROOT - BLACK_ROOT);
 	case SBX_CURVE_LINEAR:
 	case SBX_CURVE_COUNT:
 		break;
@@ -123,10 +131,9 @@ static double decode_loss(enum sbx_curve curve, double x) {
 	if (curve != SBX_CURVE_PQ) {
 		return ORACLE_LIGHT_LOSS;
 	}
-	const double c1 = 3424.0 / 4096, c2 = 2413.0 / 4096 * 32, c3 = 2392.0 / 4096 * 32;
-	double p = pow(fmin(fmax(x, 0), 1), 1 / (2523.0 / 4096 * 128)), divisor = c2 - c3 * p;
-	double lost = 3 * 0x1p-24 * (c3 / divisor + (p > c1 ? 1 / (p - c1) : 0)) + 0x1p-20 / divisor;
-	return ORACLE_LIGHT_LOSS + lost / (2610.0 / 16384);
+	double p = pow(fmin(fmax(x, 0), 1), 1 / PQ_M2), divisor = PQ_C2 - PQ_C3 * p;
+	double lost = 3 * 0x1p-24 * (PQ_C3 / divisor + (p > PQ_C1 ? 1 / (p - PQ_C1) : 0)) + 0x1p-20 / divisor;
+	return ORACLE_LIGHT_LOSS + lost / PQ_M1;
 }
 
 /** From encoded values to light, with what floats lose. */
@@ -247,8 +254,7 @@ void oracle_to_target(const struct oracle_grade *grade, const struct oracle_rang
  * wlroots answers so when it is asked for BT.1886, without the light that black has, and means the real one.
  */
 static double asked_for_bt1886(double x) {
-	const double lb = pow(0.01, 1 / 2.4), lw = pow(100, 1 / 2.4);
-	return (pow(fmax(x, 0) * 100, 1 / 2.4) - lb) / (lw - lb);
+	return (pow(fmax(x, 0) * WHITE, 1 / 2.4) - BLACK_ROOT) / (WHITE_ROOT - BLACK_ROOT);
 }
 
 void oracle_grade_eval(void *data, float out[static 3], const float in[static 3]) {
