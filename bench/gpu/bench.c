@@ -75,7 +75,7 @@ static uint64_t draw(struct bench *bench, const struct scene *scene, struct sbx_
 		die("no frame");
 	}
 	sbx_frame_set_timer(frame, timer);
-	scene->draw(&bench->stage, frame, scene->n);
+	scene_draw(scene, &bench->stage, frame);
 	if (sbx_frame_submit(frame, NULL, &value) < 0) {
 		die("a frame failed");
 	}

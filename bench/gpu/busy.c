@@ -58,7 +58,7 @@ static uint64_t paint(struct painter *painter, const struct scene *scene) {
 	if (frame == NULL) {
 		exit(EXIT_FAILURE);
 	}
-	scene->draw(&painter->stage, frame, scene->n);
+	scene_draw(scene, &painter->stage, frame);
 	if (sbx_frame_submit(frame, NULL, &value) < 0) {
 		exit(EXIT_FAILURE);
 	}

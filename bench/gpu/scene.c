@@ -3,6 +3,7 @@
 #include "bench/gpu/scene.h"
 #include "render/compose.h"
 #include "render/format.h"
+#include "render/grade.h"
 #include "render/image.h"
 
 /* Each image begins elsewhere in the same noise. */
@@ -37,6 +38,45 @@ static struct sbx_image *make(struct stage *stage, struct sbx_device *device, ui
 	return image;
 }
 
+static void to_srgb(void *data, float out[static 3], const float in[static 3]) {
+	for (int i = 0; i < 3; i++) {
+		out[i] = sbx_curve_encode(SBX_CURVE_SRGB, in[i]);
+	}
+}
+
+/* White at 203 cd/m2. */
+static void to_hdr(void *data, float out[static 3], const float in[static 3]) {
+	static const struct sbx_matrix to_bt2020 = {
+		{ 0.6274f, 0.3293f, 0.0433f, 0.0691f, 0.9195f, 0.0114f, 0.0164f, 0.0880f, 0.8956f },
+	};
+	sbx_matrix_apply(&to_bt2020, out, in);
+	for (int i = 0; i < 3; i++) {
+		out[i] = sbx_curve_encode(SBX_CURVE_PQ, out[i] * 203 / 10000);
+	}
+}
+
+/* Each channel takes some of the others after the curve, as no matrix and curve do. */
+static void to_profile(void *data, float out[static 3], const float in[static 3]) {
+	float coded[3];
+	to_srgb(NULL, coded, in);
+	for (int i = 0; i < 3; i++) {
+		out[i] = 0.94f * coded[i] + 0.06f * coded[(i + 1) % 3] * coded[(i + 2) % 3];
+	}
+}
+
+static bool make_grades(struct stage *stage, struct sbx_device *device) {
+	static const sbx_color_func functions[STAGE_N_GRADES] = {
+		[STAGE_SRGB] = to_srgb, [STAGE_HDR] = to_hdr, [STAGE_TABLE] = to_profile,
+	};
+	for (int i = STAGE_NO_GRADE + 1; i < STAGE_N_GRADES; i++) {
+		stage->grades[i] = sbx_grade_create(device, functions[i], NULL);
+		if (stage->grades[i] == NULL) {
+			return false;
+		}
+	}
+	return true;
+}
+
 bool stage_init(struct stage *stage, struct sbx_device *device, int width, int height) {
 	*stage = (struct stage){ .width = width, .height = height };
 	stage->noise = make_noise((size_t)width * (size_t)height + (size_t)NOISE_STEP * N_IMAGES);
@@ -63,7 +103,7 @@ bool stage_init(struct stage *stage, struct sbx_device *device, int width, int h
 	}
 	free(stage->noise);
 	stage->noise = NULL;
-	return ok;
+	return ok && make_grades(stage, device);
 }
 
 void stage_finish(struct stage *stage) {
@@ -74,6 +114,9 @@ void stage_finish(struct stage *stage) {
 	}
 	for (int i = 0; i < STAGE_WINDOWS; i++) {
 		sbx_image_destroy(stage->windows[i]);
+	}
+	for (int i = 0; i < STAGE_N_GRADES; i++) {
+		sbx_grade_destroy(stage->grades[i]);
 	}
 	sbx_image_destroy(stage->film);
 	sbx_image_destroy(stage->target);
@@ -167,6 +210,23 @@ static void draw_film(const struct stage *stage, struct sbx_frame *frame, int n)
 		SBX_TRANSFORM_NORMAL);
 }
 
+/* HDR content: PQ, BT.2020's primaries, and white at 203 cd/m2. The lowest is opaque. */
+static void draw_pq(const struct stage *stage, struct sbx_frame *frame, int n) {
+	static const struct sbx_light light = {
+		.curve = SBX_CURVE_PQ,
+		.matrix = { { 81.80f, -28.95f, -3.586f, -6.138f, 55.81f, -0.409f, -0.897f, -4.956f, 55.11f } },
+		.has_matrix = true,
+	};
+	for (int i = 0; i < n; i++) {
+		struct sbx_image *image = i == 0 ? stage->opaque[0] : stage->translucent[i];
+		sbx_frame_add_texture(frame, &(struct sbx_texture_op){
+			.texture = image,
+			.src_width = image->width, .src_height = image->height,
+			.box = whole(stage), .alpha = 1, .light = light,
+		});
+	}
+}
+
 /* Spread over the target by a step that never repeats a place. */
 static void draw_windows(const struct stage *stage, struct sbx_frame *frame, int n) {
 	int w = stage->width / 10, h = stage->height / 10;
@@ -221,8 +281,29 @@ const struct scene scenes[] = {
 	{ "1 NV12 layer", draw_ycbcr, 1, nv12_reads },
 	{ "3 layers, a scaled window", draw_film, 3, NULL },
 	{ "200 windows", draw_windows, 200, NULL },
+	{ "1 opaque layer, to sRGB", draw_opaque, 1, one_read, STAGE_SRGB },
+	{ "1 opaque layer, to HDR", draw_opaque, 1, one_read, STAGE_HDR },
+	{ "1 opaque layer, to a table", draw_opaque, 1, one_read, STAGE_TABLE },
+	{ "1 opaque PQ layer, no grade", draw_pq, 1, one_read },
+	{ "1 translucent over it, to sRGB", draw_over_target, 1, n_and_target, STAGE_SRGB },
+	{ "2 layers, blended, to sRGB", draw_blended, 2, n_reads, STAGE_SRGB },
+	{ "4 layers, blended, to sRGB", draw_blended, 4, n_reads, STAGE_SRGB },
+	{ "8 layers, blended, to sRGB", draw_blended, 8, n_reads, STAGE_SRGB },
+	{ "8 layers, blended, to HDR", draw_blended, 8, n_reads, STAGE_HDR },
+	{ "8 layers, blended, to a table", draw_blended, 8, n_reads, STAGE_TABLE },
+	{ "8 PQ layers, blended, to HDR", draw_pq, 8, n_reads, STAGE_HDR },
+	{ "1 scaled up, bilinear, to sRGB", draw_scaled, 1, smaller_reads, STAGE_SRGB },
+	{ "1 NV12 layer, to sRGB", draw_ycbcr, 1, nv12_reads, STAGE_SRGB },
+	{ "200 windows, to sRGB", draw_windows, 200, NULL, STAGE_SRGB },
 };
 const size_t n_scenes = sizeof(scenes) / sizeof(scenes[0]);
 
 const struct scene busy_scene = { "16 layers, blended", draw_blended, 16, n_reads };
 const struct scene busy_frame = { "1 opaque layer", draw_opaque, 1, one_read };
+
+void scene_draw(const struct scene *scene, const struct stage *stage, struct sbx_frame *frame) {
+	if (scene->grade != STAGE_NO_GRADE) {
+		sbx_frame_set_color(frame, stage->grades[scene->grade], true);
+	}
+	scene->draw(stage, frame, scene->n);
+}

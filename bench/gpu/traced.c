@@ -46,7 +46,7 @@ static uint64_t draw(struct drawer *drawer, const struct scene *scene, bool reco
 	if (recorded) {
 		sbx_frame_trace(frame, ++drawer->last_pass);
 	}
-	scene->draw(&drawer->stage, frame, scene->n);
+	scene_draw(scene, &drawer->stage, frame);
 	if (sbx_frame_submit(frame, NULL, &value) < 0) {
 		exit(EXIT_FAILURE);
 	}
