@@ -70,7 +70,7 @@ _Static_assert(sizeof(struct sbx_ycbcr_record) == 80, "as the shader has it");
 
 /** A frame's grade as the shader reads it: seven quads. */
 struct sbx_grade_record {
-	/** enum sbx_curve; SBX_CURVE_COUNT: a table. */
+	/** enum sbx_curve; SBX_CURVE_COUNT: a table. With enum sbx_grade_flags. */
 	uint32_t curve;
 	/** The table's slot; enum sbx_curve of its axes. */
 	uint32_t table, axis;
@@ -173,8 +173,8 @@ struct sbx_plan {
 	/** Layers first .. first + n of the frame are covered by the partition. */
 	size_t first_layer, n_layers;
 	uint32_t n_copied, n_dispatched;
-	/** How many pixels the parts have that SBX_PIPELINE_SINGLE can draw. */
-	uint64_t single_pixels;
+	/** How many pixels the parts of each kind have. */
+	uint64_t pixels[SBX_PIPELINE_KINDS];
 	/** Which pipeline draws the parts of each kind. */
 	enum sbx_pipeline_kind pipelines[SBX_PIPELINE_KINDS];
 	/** Where the grade is, in quads from the first record; 0: there is none. */

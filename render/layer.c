@@ -149,6 +149,9 @@ void sbx_grade_record_init(struct sbx_grade_record *record, const struct sbx_gra
 		.axis = (uint32_t)color->axis,
 		.axis_scale = color->axis_scale,
 	};
+	if (!sbx_matrix_is_identity(&color->matrix)) {
+		record->curve |= SBX_GRADE_MATRIX;
+	}
 	sbx_matrix_rows(&color->matrix, record->rows);
 	sbx_matrix_rows(&grade->inverse_matrix, record->inverse_rows);
 }

@@ -32,7 +32,9 @@ static const uint32_t invocations[SBX_PIPELINE_KINDS][2] = {
 	[SBX_PIPELINE_PLAIN] = { 64, 32 },
 	[SBX_PIPELINE_FULL] = { 64, 64 },
 	[SBX_PIPELINE_YCBCR] = { 64, 64 },
+	[SBX_PIPELINE_COLOR_SINGLE] = { 64, 0 },
 	[SBX_PIPELINE_COLOR_PLAIN] = { 64, 0 },
+	[SBX_PIPELINE_COLOR_FULL] = { 64, 0 },
 	[SBX_PIPELINE_COLOR] = { 256, 256 },
 };
 
@@ -106,7 +108,9 @@ static const char *const names[SBX_PIPELINE_KINDS] = {
 	[SBX_PIPELINE_PLAIN] = "plain",
 	[SBX_PIPELINE_FULL] = "full",
 	[SBX_PIPELINE_YCBCR] = "YCbCr",
+	[SBX_PIPELINE_COLOR_SINGLE] = "single colour",
 	[SBX_PIPELINE_COLOR_PLAIN] = "plain colour",
+	[SBX_PIPELINE_COLOR_FULL] = "full colour",
 	[SBX_PIPELINE_COLOR] = "colour",
 };
 
@@ -116,15 +120,18 @@ static int create_pipeline(struct sbx_pipelines *pipelines, VkShaderModule modul
 	const struct {
 		VkBool32 full, fetch_bilinear, ycbcr;
 		uint32_t n_invocations;
-		VkBool32 single, stack, color;
+		VkBool32 single, stack, color, undo_table, table;
 	} constants = {
-		.full = kind == SBX_PIPELINE_FULL || kind == SBX_PIPELINE_YCBCR || kind == SBX_PIPELINE_COLOR,
-		.ycbcr = kind == SBX_PIPELINE_YCBCR || kind == SBX_PIPELINE_COLOR,
+		.full = kind == SBX_PIPELINE_FULL || kind == SBX_PIPELINE_YCBCR ||
+			kind >= SBX_PIPELINE_COLOR_FULL,
+		.ycbcr = kind == SBX_PIPELINE_YCBCR || kind >= SBX_PIPELINE_COLOR_FULL,
 		.fetch_bilinear = device->caps.software,
 		.n_invocations = invocations[kind][device->caps.software],
-		.single = kind == SBX_PIPELINE_SINGLE,
+		.single = kind == SBX_PIPELINE_SINGLE || kind == SBX_PIPELINE_COLOR_SINGLE,
 		.stack = kind == SBX_PIPELINE_STACK,
-		.color = kind == SBX_PIPELINE_COLOR_PLAIN || kind == SBX_PIPELINE_COLOR,
+		.color = kind >= SBX_PIPELINE_COLOR_SINGLE,
+		.undo_table = kind == SBX_PIPELINE_COLOR,
+		.table = kind >= SBX_PIPELINE_COLOR_FULL,
 	};
 	const VkSpecializationMapEntry entries[] = {
 #define ENTRY(id, member) { id, offsetof(__typeof__(constants), member), sizeof(constants.member) }
@@ -135,6 +142,8 @@ static int create_pipeline(struct sbx_pipelines *pipelines, VkShaderModule modul
 		ENTRY(SBX_CONSTANT_SINGLE, single),
 		ENTRY(SBX_CONSTANT_STACK, stack),
 		ENTRY(SBX_CONSTANT_COLOR, color),
+		ENTRY(SBX_CONSTANT_UNDO_TABLE, undo_table),
+		ENTRY(SBX_CONSTANT_TABLE, table),
 #undef ENTRY
 	};
 	_Static_assert(sizeof(entries) / sizeof(entries[0]) == SBX_CONSTANT_COUNT, "all of them");

@@ -34,12 +34,16 @@ enum sbx_pipeline_kind {
 	SBX_PIPELINE_FULL,
 	/** The same, and some are YCbCr. */
 	SBX_PIPELINE_YCBCR,
+	/** The same as SBX_PIPELINE_SINGLE, with colours converted and dithered as need be, but for tables. */
+	SBX_PIPELINE_COLOR_SINGLE,
 	/**
-	 * In frames that have a grade: every texture layer is drawn pixel by pixel as it is. Not made for
-	 * software devices. It draws nothing of frames without.
+	 * The same as SBX_PIPELINE_PLAIN, with colours converted and dithered as need be; what the target holds has
+	 * not come out of a table. Not made for software devices.
 	 */
 	SBX_PIPELINE_COLOR_PLAIN,
-	/** Everything, with colours converted and dithered as need be. */
+	/** As SBX_PIPELINE_YCBCR, in the same way. Not made for software devices. */
+	SBX_PIPELINE_COLOR_FULL,
+	/** Everything. */
 	SBX_PIPELINE_COLOR,
 	SBX_PIPELINE_KINDS,
 };

@@ -6,6 +6,7 @@
 #include "render/device.h"
 #include "render/format.h"
 #include "render/frame.h"
+#include "render/grade.h"
 #include "render/image.h"
 #include "trace/counter.h"
 
@@ -133,9 +134,16 @@ static enum sbx_pipeline_kind choose_kind(const struct sbx_frame *frame, const s
 		stack = stack && simple && is_stackable(frame, index, i == 0);
 	}
 	if (color) {
-		bool plain = simple && frame->grade != NULL &&
-			frame->composer->pipelines.handles[SBX_PIPELINE_COLOR_PLAIN] != VK_NULL_HANDLE;
-		return plain ? SBX_PIPELINE_COLOR_PLAIN : SBX_PIPELINE_COLOR;
+		bool table = frame->grade != NULL && frame->grade->table != NULL;
+		if ((table && part->over_target) ||
+				frame->composer->pipelines.handles[SBX_PIPELINE_COLOR_FULL] == VK_NULL_HANDLE) {
+			return SBX_PIPELINE_COLOR;
+		}
+		if (!simple || table) {
+			return SBX_PIPELINE_COLOR_FULL;
+		}
+		return part->n_layers == 1 && !part->over_target ? SBX_PIPELINE_COLOR_SINGLE :
+			SBX_PIPELINE_COLOR_PLAIN;
 	}
 	if (!simple) {
 		return ycbcr ? SBX_PIPELINE_YCBCR : SBX_PIPELINE_FULL;
@@ -149,14 +157,35 @@ static enum sbx_pipeline_kind choose_kind(const struct sbx_frame *frame, const s
 	return stack ? SBX_PIPELINE_STACK : SBX_PIPELINE_PLAIN;
 }
 
-/** Every pipeline can draw what those before it can: few dispatches are better than special ones. */
+static bool has_any(const uint32_t n_parts[static SBX_PIPELINE_KINDS], enum sbx_pipeline_kind first,
+		enum sbx_pipeline_kind last) {
+	for (int kind = (int)first; kind <= (int)last; kind++) {
+		if (n_parts[kind] > 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/**
+ * Every pipeline can draw what those before it can, but those for colours only what their namesakes can: few
+ * dispatches are better than special ones.
+ */
 static void choose_pipelines(struct sbx_plan *plan, const uint32_t n_parts[static SBX_PIPELINE_KINDS]) {
 	int last = 0;
 	for (int kind = 0; kind < SBX_PIPELINE_KINDS; kind++) {
 		last = n_parts[kind] > 0 ? kind : last;
 	}
+	if (last == SBX_PIPELINE_COLOR_SINGLE && has_any(n_parts, SBX_PIPELINE_STACK, SBX_PIPELINE_PLAIN)) {
+		last = SBX_PIPELINE_COLOR_PLAIN;
+	}
+	if ((last == SBX_PIPELINE_COLOR_SINGLE || last == SBX_PIPELINE_COLOR_PLAIN) &&
+			has_any(n_parts, SBX_PIPELINE_FULL, SBX_PIPELINE_YCBCR)) {
+		last = SBX_PIPELINE_COLOR_FULL;
+	}
 	for (int kind = 0; kind < SBX_PIPELINE_KINDS; kind++) {
-		bool apart = kind == SBX_PIPELINE_SINGLE && plan->single_pixels >= MIN_SINGLE_PIXELS;
+		bool single = kind == SBX_PIPELINE_SINGLE || kind == SBX_PIPELINE_COLOR_SINGLE;
+		bool apart = single && plan->pixels[kind] >= MIN_SINGLE_PIXELS;
 		plan->pipelines[kind] = (enum sbx_pipeline_kind)(apart ? kind : last);
 		plan->dispatches[plan->pipelines[kind]].n_parts += n_parts[kind];
 	}
@@ -173,9 +202,7 @@ static void plan_part(struct sbx_frame *frame, struct sbx_plan *plan, size_t ind
 	} else {
 		kind = choose_kind(frame, plan, part);
 		n_parts[kind]++;
-	}
-	if (kind == SBX_PIPELINE_SINGLE) {
-		plan->single_pixels += (uint64_t)(part->x2 - part->x1) * (uint64_t)(part->y2 - part->y1);
+		plan->pixels[kind] += (uint64_t)(part->x2 - part->x1) * (uint64_t)(part->y2 - part->y1);
 	}
 	frame->composer->kinds[index] = (uint8_t)kind;
 }
@@ -313,7 +340,7 @@ static int pack_parts(struct sbx_frame *frame, struct sbx_plan *plan) {
 		if (composer->kinds[i] < SBX_PIPELINE_KINDS) {
 			int kind = plan->pipelines[composer->kinds[i]];
 			const struct sbx_part *part = &partition->parts[i];
-			bool dither = frame->steps[0] > 0 && composer->kinds[i] >= SBX_PIPELINE_COLOR_PLAIN;
+			bool dither = frame->steps[0] > 0 && composer->kinds[i] >= SBX_PIPELINE_COLOR_SINGLE;
 			*next[kind]++ = pack_part(partition, part, dither,
 				&plan->dispatches[kind].n_groups);
 		}

@@ -5,7 +5,7 @@
 // render/frame.h), otherwise what an sRGB monitor of gamma 2.2 is sent.
 //
 // Drivers put a function's code in every place that calls it. What is here is long, so most of it is called
-// in one place only, in a loop.
+// in one place only.
 
 const float PQ_M1 = 0.1593017578125;
 const float PQ_M2 = 78.84375;
@@ -63,15 +63,22 @@ vec3 table_at(uint slot, ivec3 place) {
 	return texelFetch(textures[slot], ivec2(place.r, place.b * TABLE_SIZE + place.g), 0).rgb;
 }
 
-// `at`: a place on the axes, from 0 to 1. Of what is no number, clamp() may have made anything.
+// `at`: a place in the table. Of what is no number, clamp() may have made anything.
 ivec3 cell(vec3 at) {
-	return clamp(ivec3(at * (TABLE_SIZE - 1)), ivec3(0), ivec3(TABLE_SIZE - 2));
+	return clamp(ivec3(at), ivec3(0), ivec3(TABLE_SIZE - 2));
 }
 
 vec3 look_up(uint slot, vec3 at) {
-	at = clamp(at, 0, 1);
+	at = clamp(at, 0, 1) * (TABLE_SIZE - 1);
+	if (!FETCH_BILINEAR) {
+		// Two pieces of it, one behind the other. Where green is at its end, the next piece has no weight.
+		float blue = min(floor(at.b), TABLE_SIZE - 2);
+		vec2 place = vec2(at.r, blue * TABLE_SIZE + at.g) + 0.5;
+		return mix(textureLod(sampler2D(textures[slot], bilinear), place, 0).rgb,
+			textureLod(sampler2D(textures[slot], bilinear), place + vec2(0, TABLE_SIZE), 0).rgb, at.b - blue);
+	}
 	ivec3 base = cell(at);
-	vec3 weight = at * (TABLE_SIZE - 1) - vec3(base);
+	vec3 weight = at - vec3(base);
 	vec3 rows[4];
 	for (int i = 0; i < 4; i++) {
 		ivec3 low = base + ivec3(0, i % 2, i / 2);
@@ -84,7 +91,7 @@ vec3 look_up(uint slot, vec3 at) {
 vec3 find_place(uint slot, vec3 wanted) {
 	vec3 at = clamp(wanted, 0, 1);
 	for (int n = 0; n < 10; n++) {
-		ivec3 base = cell(at);
+		ivec3 base = cell(at * (TABLE_SIZE - 1));
 		vec3 weight = at * (TABLE_SIZE - 1) - vec3(base);
 		vec3 found = vec3(0);
 		mat3 slope = mat3(0);
@@ -108,43 +115,90 @@ vec3 find_place(uint slot, vec3 wanted) {
 	return at;
 }
 
+vec4 straight(vec4 color) {
+	return vec4(color.rgb * (color.a == 0 ? 0 : 1 / color.a), color.a);
+}
+
 vec3 apply_matrix(uint at, vec3 color) {
 	return vec3(dot(uintBitsToFloat(quads[at]).rgb, color),
 		dot(uintBitsToFloat(quads[at + 1]).rgb, color),
 		dot(uintBitsToFloat(quads[at + 2]).rgb, color));
 }
 
-vec4 straight(vec4 color) {
-	return color.a == 0 ? vec4(0) : vec4(color.rgb / color.a, color.a);
+// A branch for all pixels, not one for each.
+#define EACH_CURVE(curve, function) \
+	switch (curve) { \
+	case SBX_CURVE_GAMMA22: \
+		EACH_PIXEL texels[i].rgb = function(SBX_CURVE_GAMMA22, texels[i].rgb); \
+		break; \
+	case SBX_CURVE_SRGB: \
+		EACH_PIXEL texels[i].rgb = function(SBX_CURVE_SRGB, texels[i].rgb); \
+		break; \
+	case SBX_CURVE_PQ: \
+		EACH_PIXEL texels[i].rgb = function(SBX_CURVE_PQ, texels[i].rgb); \
+		break; \
+	case SBX_CURVE_BT1886: \
+		EACH_PIXEL texels[i].rgb = function(SBX_CURVE_BT1886, texels[i].rgb); \
+		break; \
+	}
+
+// From values of a curve to light, with the matrix at `matrix` (0: none) after it, and back to values of gamma 2.2
+// if `encoded`; then as much of it as `alpha` says. SBX_CURVE_COUNT: the way back through the table of `grade`, the first quad of a struct
+// sbx_grade_record.
+void decode_texels(uint curve, uint matrix, bool encoded, float alpha, uvec4 grade) {
+	EACH_PIXEL texels[i] = straight(texels[i]);
+	bool from_table = UNDO_TABLE && curve == SBX_CURVE_COUNT;
+	if (from_table) {
+		EACH_PIXEL texels[i].rgb = find_place(grade.y, texels[i].rgb);
+		curve = grade.z;
+	}
+	EACH_CURVE(curve, decode)
+	if (from_table) {
+		EACH_PIXEL texels[i].rgb /= uintBitsToFloat(grade.w);
+	}
+	if (matrix != 0) {
+		EACH_PIXEL texels[i].rgb = apply_matrix(matrix, texels[i].rgb);
+	}
+	if (encoded) {
+		EACH_PIXEL texels[i].rgb = encode(SBX_CURVE_GAMMA22, texels[i].rgb);
+	}
+	EACH_PIXEL texels[i] = vec4(texels[i].rgb, 1) * (texels[i].a * alpha);
 }
 
-// From values of one curve to those of another, with the matrix at `matrix` (0: none) between. SBX_CURVE_COUNT: the way
-// through the table of `grade`, the first quad of a struct sbx_grade_record.
-vec4 convert(vec4 color, uint from, uint matrix, uint to, uvec4 grade) {
-	vec4 result = straight(color);
-	bool from_table = from == SBX_CURVE_COUNT, to_table = to == SBX_CURVE_COUNT;
-	float scale = uintBitsToFloat(grade.w);
-	if (from_table) {
-		result.rgb = find_place(grade.y, result.rgb);
-	}
-	result.rgb = decode(from_table ? grade.z : from, result.rgb) / (from_table ? scale : 1);
+// The other way: from light, with the matrix before it, to what the target holds.
+void encode_colors(uint matrix, uvec4 grade) {
+	EACH_PIXEL texels[i] = straight(colors[i]);
 	if (matrix != 0) {
-		result.rgb = apply_matrix(matrix, result.rgb);
+		EACH_PIXEL texels[i].rgb = apply_matrix(matrix, texels[i].rgb);
 	}
-	result.rgb = encode(to_table ? grade.z : to, result.rgb * (to_table ? scale : 1));
+	bool to_table = TABLE && grade.x == SBX_CURVE_COUNT;
 	if (to_table) {
-		result.rgb = look_up(grade.y, result.rgb);
+		EACH_PIXEL texels[i].rgb *= uintBitsToFloat(grade.w);
 	}
-	return vec4(result.rgb * result.a, result.a);
+	EACH_CURVE(to_table ? grade.z : grade.x, encode)
+	if (to_table) {
+		EACH_PIXEL texels[i].rgb = look_up(grade.y, texels[i].rgb);
+	}
+	EACH_PIXEL colors[i] = vec4(texels[i].rgb, 1) * texels[i].a;
 }
+
+// Adding and subtracting it rounds to an integer, ties to even: half of 2^24.
+const float ROUND = 12582912;
 
 // Less than half a step up or down, the 64 places of an 8x8 square all differently (Bayer's order), and then to
 // the nearest step: what the target holds exactly stays, and of all else the mean is right. GPUs may round by
 // themselves at another place than the middle (seen: at 0.54 of a step), so they get nothing to round.
-vec4 dither(vec4 color, ivec2 pixel) {
-	uint x = uint(pixel.x ^ pixel.y), y = uint(pixel.y);
-	uint place = (x & 1) << 5 | (y & 1) << 4 | (x & 2) << 2 | (y & 2) << 1 | (x & 4) >> 1 | (y & 4) >> 2;
-	float shift = (float(place) + 0.5) / 64 - 0.5;
+void dither_colors() {
 	vec3 steps = vec3(push.steps[0], push.steps[1], push.steps[2]);
-	return vec4(floor(color.rgb / steps + shift + 0.5) * steps, color.a);
+	vec3 levels = 1 / steps;
+	EACH_PIXEL {
+		// 73: three copies of three bits, of which each gives one.
+		uint x = uint(pixels[i].x ^ pixels[i].y) & 7, y = uint(pixels[i].y) & 7;
+		uint place = (x * 73 & 0x54) >> 1 | (y * 73 & 0x54) >> 2;
+		float shift = float(place) / 64 + (0.5 / 64 - 0.5);
+		vec3 wanted = colors[i].rgb * levels + shift;
+		precise vec3 rounded = wanted + ROUND;
+		rounded -= ROUND;
+		colors[i].rgb = rounded * steps;
+	}
 }

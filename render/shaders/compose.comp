@@ -16,6 +16,8 @@ layout(constant_id = SBX_CONSTANT_YCBCR) const bool YCBCR = false;
 layout(constant_id = SBX_CONSTANT_SINGLE) const bool SINGLE = false;
 layout(constant_id = SBX_CONSTANT_STACK) const bool STACK = false;
 layout(constant_id = SBX_CONSTANT_COLOR) const bool COLOR = false;
+layout(constant_id = SBX_CONSTANT_UNDO_TABLE) const bool UNDO_TABLE = false;
+layout(constant_id = SBX_CONSTANT_TABLE) const bool TABLE = false;
 
 layout(local_size_x_id = SBX_CONSTANT_INVOCATIONS) in;
 const uint PIXELS = (1 << SBX_TILE_SHIFT) / gl_WorkGroupSize.x;
@@ -76,6 +78,12 @@ vec4 sample_bilinear(uint slot, vec2 at, ivec2 last) {
 	return textureLod(sampler2D(textures[slot], bilinear), at, 0);
 }
 
+// The pixels of this invocation: where they are, what has been drawn of them, and what comes upon that.
+ivec2 pixels[PIXELS];
+vec4 colors[PIXELS];
+vec4 texels[PIXELS];
+#define EACH_PIXEL [[unroll]] for (uint i = 0; i < PIXELS; i++)
+
 #include "ycbcr.glsl"
 #include "color.glsl"
 
@@ -98,24 +106,21 @@ vec4 over(vec4 source, vec4 below) {
 	return min(source + below * (1 - source.a), vec4(push.limit));
 }
 
-ivec2 pixels[PIXELS];
-vec4 colors[PIXELS];
-
 void draw_rect(vec4 color) {
-	[[unroll]] for (uint i = 0; i < PIXELS; i++) {
+	EACH_PIXEL {
 		colors[i] = over(color, colors[i]);
 	}
 }
 
 void draw_plain(uvec4 head, float alpha) {
-	[[unroll]] for (uint i = 0; i < PIXELS; i++) {
+	EACH_PIXEL {
 		vec4 texel = texelFetch(textures[head.z], pixels[i] + ivec2(head.xy), 0);
 		colors[i] = over(texel * alpha, colors[i]);
 	}
 }
 
 void draw_turned(uvec4 head, uvec4 params, float alpha, vec4 map) {
-	[[unroll]] for (uint i = 0; i < PIXELS; i++) {
+	EACH_PIXEL {
 		colors[i] = over(sample_turned(head, params, map, pixels[i]) * alpha, colors[i]);
 	}
 }
@@ -137,11 +142,11 @@ void draw_single(uint record) {
 	uvec4 head = quads[record];
 	uvec4 params = quads[record + 1];
 	if ((head.w & SBX_RECORD_RECT) != 0) {
-		[[unroll]] for (uint i = 0; i < PIXELS; i++) {
+		EACH_PIXEL {
 			colors[i] = uintBitsToFloat(params);
 		}
 	} else {
-		[[unroll]] for (uint i = 0; i < PIXELS; i++) {
+		EACH_PIXEL {
 			colors[i] = texelFetch(textures[head.z], pixels[i] + ivec2(head.xy), 0) *
 				uintBitsToFloat(params.z);
 		}
@@ -157,21 +162,21 @@ uint listed_record(uint at) {
 void draw_pair(uint first) {
 	uvec4 heads[2];
 	float alphas[2];
-	vec4 texels[2 * PIXELS];
+	vec4 pair[2 * PIXELS];
 	[[unroll]] for (uint k = 0; k < 2; k++) {
 		uint record = listed_record(first + k);
 		heads[k] = quads[record];
 		alphas[k] = uintBitsToFloat(quads[record + 1].z);
 	}
 	[[unroll]] for (uint k = 0; k < 2; k++) {
-		[[unroll]] for (uint i = 0; i < PIXELS; i++) {
-			texels[k * PIXELS + i] = texelFetch(textures[heads[k].z],
+		EACH_PIXEL {
+			pair[k * PIXELS + i] = texelFetch(textures[heads[k].z],
 				pixels[i] + ivec2(heads[k].xy), 0);
 		}
 	}
 	[[unroll]] for (uint k = 0; k < 2; k++) {
-		[[unroll]] for (uint i = 0; i < PIXELS; i++) {
-			vec4 source = texels[k * PIXELS + i] * alphas[k];
+		EACH_PIXEL {
+			vec4 source = pair[k * PIXELS + i] * alphas[k];
 			// As over() on a target of integers; this cut costs no instruction.
 			colors[i] = clamp(source + colors[i] * (1 - source.a), 0, 1);
 		}
@@ -221,43 +226,61 @@ vec4 sample_layer(uvec4 head, uvec4 params, uint record, ivec2 pixel) {
 	return sample_turned(head, params, uintBitsToFloat(quads[record + 2]), pixel);
 }
 
+// Reads a layer's texels, and what becomes of them: the curve and the matrix (where it is; 0: none) that they are
+// decoded with, if they are, and alpha. Returns whether they are.
+bool read_layer(uint record, bool graded, out uint curve, out uint matrix, out float alpha) {
+	uvec4 head = quads[record];
+	uvec4 params = quads[record + 1];
+	curve = head.w >> SBX_RECORD_CURVE_SHIFT & 7;
+	matrix = 0;
+	alpha = 1;
+	if ((head.w & SBX_RECORD_RECT) != 0) {
+		EACH_PIXEL texels[i] = uintBitsToFloat(params);
+		return false;
+	}
+	EACH_PIXEL texels[i] = sample_layer(head, params, record, pixels[i]);
+	alpha = uintBitsToFloat(params.z);
+	if ((head.w & SBX_RECORD_MATRIX) != 0) {
+		matrix = push.first_record + params.w + ((head.w & SBX_RECORD_YCBCR) != 0 ? SBX_YCBCR_QUADS : 0);
+	}
+	return graded || (head.w & SBX_RECORD_CONVERT) != 0;
+}
+
 // As draw_layers(), with what is in the target decoded first and the result encoded last, as a frame's grade
 // wants it; layers are converted in between.
 void draw_colored(uint first, uint n_layers, bool over_target) {
 	bool graded = push.grade != 0;
 	uint place = push.first_record + push.grade;
 	uvec4 grade = graded ? quads[place] : uvec4(0);
-	uint end = n_layers + (graded ? 2 : 1);
-	for (uint n = graded && over_target ? 0 : 1; n < end; n++) {
-		bool is_layer = n > 0 && n <= n_layers;
-		uint record = is_layer ? layer_record(first, n_layers, n - 1) : 0;
-		uvec4 head = quads[record];
-		uvec4 params = quads[record + 1];
-		bool is_rect = (head.w & SBX_RECORD_RECT) != 0;
-		uint from = SBX_CURVE_LINEAR, matrix = 0, to = SBX_CURVE_LINEAR;
-		if (is_layer) {
-			from = head.w >> SBX_RECORD_CURVE_SHIFT & 7;
-			to = graded ? SBX_CURVE_LINEAR : SBX_CURVE_GAMMA22;
-			if ((head.w & SBX_RECORD_MATRIX) != 0) {
-				matrix = push.first_record + params.w + ((head.w & SBX_RECORD_YCBCR) != 0 ? SBX_YCBCR_QUADS : 0);
+	bool has_matrix = (grade.x & SBX_GRADE_MATRIX) != 0;
+	grade.x &= ~SBX_GRADE_MATRIX;
+	// What the target holds is the lowest layer.
+	for (uint n = graded && over_target ? 0 : 1; n <= n_layers; n++) {
+		uint curve = grade.x, matrix = has_matrix ? place + 4 : 0;
+		float alpha = 1;
+		bool converted = true;
+		if (n == 0) {
+			EACH_PIXEL {
+				texels[i] = colors[i];
+				colors[i] = vec4(0);
 			}
-		} else if (n == 0) {
-			from = grade.x;
-			matrix = place + 4;
 		} else {
-			matrix = place + 1;
-			to = grade.x;
+			converted = read_layer(layer_record(first, n_layers, n - 1), graded, curve, matrix, alpha);
 		}
-		bool converted = !is_layer || (!is_rect && (graded || (head.w & SBX_RECORD_CONVERT) != 0));
-		[[unroll]] for (uint i = 0; i < PIXELS; i++) {
-			vec4 color = !is_layer ? colors[i] : is_rect ? uintBitsToFloat(params) :
-				sample_layer(head, params, record, pixels[i]);
-			if (converted) {
-				color = convert(color, from, matrix, to, grade);
-			}
-			colors[i] = is_layer ? over(color * (is_rect ? 1 : uintBitsToFloat(params.z)), colors[i]) :
-				color;
+		if (converted) {
+			decode_texels(curve, matrix, !graded, alpha, grade);
+		} else {
+			EACH_PIXEL texels[i] *= alpha;
 		}
+		if (graded) {
+			// no limit
+			EACH_PIXEL colors[i] = texels[i] + colors[i] * (1 - texels[i].a);
+		} else {
+			EACH_PIXEL colors[i] = over(texels[i], colors[i]);
+		}
+	}
+	if (graded) {
+		encode_colors(has_matrix ? place + 1 : 0, grade);
 	}
 }
 
@@ -300,7 +323,7 @@ void main() {
 	uvec2 corner = place_of_tile(group - (part.w & GROUP_MASK), size, shift) <<
 		uvec2(shift, SBX_TILE_SHIFT - shift);
 	bool inside[PIXELS];
-	[[unroll]] for (uint i = 0; i < PIXELS; i++) {
+	EACH_PIXEL {
 		uint index = gl_LocalInvocationIndex + i * gl_WorkGroupSize.x;
 		uvec2 at = corner + place_in_tile(index, shift);
 		inside[i] = all(lessThan(at, size));
@@ -310,12 +333,14 @@ void main() {
 	}
 	uint first = part.z & LAYER_MASK;
 	uint n_layers = part.z >> SBX_PART_LAYER_BITS;
-	if (SINGLE) {
+	if (SINGLE && !COLOR) {
 		draw_single(push.first_record + first * SBX_RECORD_QUADS);
+	} else if (SINGLE) {
+		draw_colored(first, 1, false);
 	} else {
 		bool over_target = (part.w & SBX_PART_OVER_TARGET) != 0;
 		if (over_target) {
-			[[unroll]] for (uint i = 0; i < PIXELS; i++) {
+			EACH_PIXEL {
 				colors[i] = texelFetch(target_before, pixels[i], 0);
 			}
 		}
@@ -327,10 +352,10 @@ void main() {
 			draw_layers(first, n_layers);
 		}
 	}
-	[[unroll]] for (uint i = 0; i < PIXELS; i++) {
-		if (COLOR && (part.w & SBX_PART_DITHER) != 0) {
-			colors[i] = dither(colors[i], pixels[i]);
-		}
+	if (COLOR && (part.w & SBX_PART_DITHER) != 0) {
+		dither_colors();
+	}
+	EACH_PIXEL {
 		if (inside[i]) {
 			imageStore(target, pixels[i], colors[i]);
 		}

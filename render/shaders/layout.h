@@ -34,7 +34,11 @@ SBX_ENUM(sbx_constant)
 	SBX_VALUE(SBX_CONSTANT_STACK, 5)
 	/** Colours are converted, or dithered. */
 	SBX_VALUE(SBX_CONSTANT_COLOR, 6)
-	SBX_VALUE(SBX_CONSTANT_COUNT, 7)
+	/** What the target holds may have come out of a table. */
+	SBX_VALUE(SBX_CONSTANT_UNDO_TABLE, 7)
+	/** A grade may be a table. */
+	SBX_VALUE(SBX_CONSTANT_TABLE, 8)
+	SBX_VALUE(SBX_CONSTANT_COUNT, 9)
 SBX_ENUM_END
 
 /** Descriptor sets, and their bindings. */
@@ -121,6 +125,11 @@ SBX_ENUM(sbx_curve)
 	SBX_VALUE(SBX_CURVE_BT1886, 4)
 	/** In a grade's place for a curve: there is a table. */
 	SBX_VALUE(SBX_CURVE_COUNT, 5)
+SBX_ENUM_END
+
+SBX_ENUM(sbx_grade_flags)
+	/** Beside the curve of a grade: its matrix is not the identity. */
+	SBX_VALUE(SBX_GRADE_MATRIX, 1 << 3)
 SBX_ENUM_END
 
 SBX_ENUM(sbx_color_table)
