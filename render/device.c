@@ -186,11 +186,18 @@ static void log_report(const struct sbx_device *device) {
 	free(report);
 }
 
+static enum sbx_validation wanted_validation(const struct sbx_device_options *options) {
+	const char *variable = getenv("SIGNALBOX_VALIDATION");
+	if (variable != NULL && strcmp(variable, "gpu") == 0) {
+		return SBX_VALIDATION_GPU;
+	}
+	bool wanted = options->validation || (variable != NULL && strcmp(variable, "1") == 0);
+	return wanted ? SBX_VALIDATION_ON : SBX_VALIDATION_OFF;
+}
+
 static int choose_and_open(struct sbx_device *device, const struct sbx_device_options *options) {
 	struct sbx_instance instance;
-	const char *variable = getenv("SIGNALBOX_VALIDATION");
-	bool validation = options->validation || (variable != NULL && strcmp(variable, "1") == 0);
-	int ret = sbx_instance_create(validation, &device->validation_messages, &instance);
+	int ret = sbx_instance_create(wanted_validation(options), &device->validation_messages, &instance);
 	if (ret < 0) {
 		return ret;
 	}

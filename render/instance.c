@@ -41,9 +41,13 @@ static VKAPI_ATTR VkBool32 VKAPI_CALL on_message(VkDebugUtilsMessageSeverityFlag
 		VkDebugUtilsMessageTypeFlagsEXT types,
 		const VkDebugUtilsMessengerCallbackDataEXT *message, void *data) {
 	unsigned *messages = data;
+	const char *name = message->pMessageIdName != NULL ? message->pMessageIdName : "?";
+	// GPU-assisted validation says what it has turned on for itself.
+	if (strcmp(name, "WARNING-Setting-Limit-Adjusted") == 0) {
+		return VK_FALSE;
+	}
 	(*messages)++;
-	sbx_log_error("vulkan validation: %s: %s",
-		message->pMessageIdName != NULL ? message->pMessageIdName : "?", message->pMessage);
+	sbx_log_error("vulkan validation: %s: %s", name, message->pMessage);
 	return VK_FALSE;
 }
 
@@ -88,25 +92,29 @@ static bool has_extension(const char *layer, const char *name) {
 }
 
 /* The layer's own extension: the loader does not list it among the instance's. */
-static bool want_validation(bool validation) {
-	if (!validation) {
-		return false;
+static enum sbx_validation available_validation(enum sbx_validation validation) {
+	if (validation == SBX_VALIDATION_OFF) {
+		return validation;
 	}
 	if (!has_layer(VALIDATION_LAYER) ||
 			!has_extension(VALIDATION_LAYER, VK_EXT_LAYER_SETTINGS_EXTENSION_NAME)) {
 		sbx_log_error("render: validation was asked for, but " VALIDATION_LAYER
 			" (with VK_EXT_layer_settings) is not installed: going on without");
-		return false;
+		return SBX_VALIDATION_OFF;
 	}
-	return true;
+	return validation;
 }
 
 static VkResult create_instance(struct sbx_instance *instance, unsigned *messages) {
-	const VkBool32 yes = VK_TRUE;
+	bool validation = instance->validation != SBX_VALIDATION_OFF;
+	// The layer complains when it shall do everything at once.
+	const VkBool32 on_gpu = instance->validation == SBX_VALIDATION_GPU, on_cpu = !on_gpu, yes = VK_TRUE;
 	const VkLayerSettingEXT settings[] = {
-		{ VALIDATION_LAYER, "validate_sync", VK_LAYER_SETTING_TYPE_BOOL32_EXT, 1, &yes },
+		{ VALIDATION_LAYER, "validate_core", VK_LAYER_SETTING_TYPE_BOOL32_EXT, 1, &on_cpu },
+		{ VALIDATION_LAYER, "validate_sync", VK_LAYER_SETTING_TYPE_BOOL32_EXT, 1, &on_cpu },
 		{ VALIDATION_LAYER, "syncval_shader_accesses_heuristic",
 			VK_LAYER_SETTING_TYPE_BOOL32_EXT, 1, &yes },
+		{ VALIDATION_LAYER, "gpuav_enable", VK_LAYER_SETTING_TYPE_BOOL32_EXT, 1, &on_gpu },
 	};
 	VkDebugUtilsMessengerCreateInfoEXT messenger = messenger_info(messages);
 	const VkLayerSettingsCreateInfoEXT layer_settings = {
@@ -126,11 +134,11 @@ static VkResult create_instance(struct sbx_instance *instance, unsigned *message
 	};
 	const VkInstanceCreateInfo info = {
 		.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
-		.pNext = instance->validation ? &layer_settings : NULL,
+		.pNext = validation ? &layer_settings : NULL,
 		.pApplicationInfo = &application,
-		.enabledLayerCount = instance->validation ? 1 : 0,
+		.enabledLayerCount = validation ? 1 : 0,
 		.ppEnabledLayerNames = layers,
-		.enabledExtensionCount = instance->validation ? 2 : instance->debug_utils ? 1 : 0,
+		.enabledExtensionCount = validation ? 2 : instance->debug_utils ? 1 : 0,
 		.ppEnabledExtensionNames = extensions,
 	};
 	struct hidden hidden;
@@ -149,7 +157,7 @@ static int load_instance(struct sbx_instance *instance, unsigned *messages) {
 		return result == VK_ERROR_OUT_OF_HOST_MEMORY ? -ENOMEM : -ENODEV;
 	}
 	volkLoadInstanceTable(&instance->vki, instance->handle);
-	if (!instance->validation) {
+	if (instance->validation == SBX_VALIDATION_OFF) {
 		return 0;
 	}
 	VkDebugUtilsMessengerCreateInfoEXT info = messenger_info(messages);
@@ -158,7 +166,7 @@ static int load_instance(struct sbx_instance *instance, unsigned *messages) {
 	return result == VK_SUCCESS ? 0 : -ENOMEM;
 }
 
-int sbx_instance_create(bool validation, unsigned *messages, struct sbx_instance *instance) {
+int sbx_instance_create(enum sbx_validation validation, unsigned *messages, struct sbx_instance *instance) {
 	*instance = (struct sbx_instance){0};
 	if (volkInitialize() != VK_SUCCESS) {
 		sbx_log_error("render: no Vulkan: libvulkan.so.1 cannot be loaded");
@@ -168,8 +176,8 @@ int sbx_instance_create(bool validation, unsigned *messages, struct sbx_instance
 		sbx_log_error("render: the Vulkan loader is older than 1.3");
 		return -ENODEV;
 	}
-	instance->validation = want_validation(validation);
-	instance->debug_utils = instance->validation ||
+	instance->validation = available_validation(validation);
+	instance->debug_utils = instance->validation != SBX_VALIDATION_OFF ||
 		has_extension(NULL, VK_EXT_DEBUG_UTILS_EXTENSION_NAME);
 	int ret = load_instance(instance, messages);
 	if (ret < 0) {
