@@ -29,6 +29,7 @@ void options_print_help(void) {
 		"  --capture KIND    ext (image-copy-capture), wlr (screencopy) or none: judge by events\n"
 		"                    (default: the first one that works)\n"
 		"  --device NODE     the DRM node for timelines and buffers\n"
+		"  --help            this\n"
 		"\n"
 		"Exit status: 0 all met, 1 some not met, 2 usage, 3 nothing could be tested,\n"
 		"77 the compositor does not offer the protocol.\n");
@@ -91,14 +92,13 @@ static bool parse_capture(struct check_options *options, const char *text) {
 	return complain("capture", text);
 }
 
-enum { LIST = 1, ONLY, JSON, TAP, VERBOSE, REPEAT, SEED, TIMEOUT, PATIENCE, START, LOG,
+enum { LIST = 1, ONLY, JSON, VERBOSE, REPEAT, SEED, TIMEOUT, PATIENCE, START, LOG,
 	BUFFERS, CAPTURE, DEVICE, HELP };
 
 static const struct option long_options[] = {
 	{ "list", no_argument, NULL, LIST },
 	{ "only", required_argument, NULL, ONLY },
 	{ "json", no_argument, NULL, JSON },
-	{ "tap", no_argument, NULL, TAP },
 	{ "verbose", no_argument, NULL, VERBOSE },
 	{ "repeat", required_argument, NULL, REPEAT },
 	{ "seed", required_argument, NULL, SEED },
@@ -122,9 +122,6 @@ static bool apply(struct check_options *options, int option, char *value) {
 		return parse_patterns(options, value);
 	case JSON:
 		options->format = REPORT_JSON;
-		return true;
-	case TAP:
-		options->format = REPORT_TAP;
 		return true;
 	case VERBOSE:
 		options->verbose = true;
