@@ -23,9 +23,10 @@ run_check() { # FAULT [CHECK]...
 	local fault=$1 only=()
 	shift
 	[ $# = 0 ] || only=(--only "$(IFS=,; echo "$*")")
+	rm -f "$work/spared"
 	# What must happen does not happen here: no use to wait for it as long as for a slow machine.
 	lab-seat "$SBX_BUILD/tools/signalbox" check "${only[@]}" --seed 1 --patience 2500 \
-		--start "env CHECK_FAULT=$fault LD_PRELOAD=$faults $compositor" \
+		--start "env CHECK_FAULT=$fault CHECK_FAULT_SPARED=$work/spared LD_PRELOAD=$faults $compositor" \
 		>"$work/out" 2>"$work/err"
 }
 
