@@ -37,6 +37,7 @@ static void test_all(void **state) {
 	assert_int_equal(options.timeout_s, 5);
 	assert_int_equal(options.patience_ms, 800);
 	assert_string_equal(options.start, "labwc");
+	assert_false(options.fresh);
 	assert_int_equal(options.buffers, BUFFER_UDMABUF);
 	assert_int_equal(options.capture, CAPTURE_WLR);
 	assert_string_equal(options.device, "/dev/dri/card0");
@@ -52,6 +53,7 @@ static void test_nonsense(void **state) {
 	assert_false(PARSE(&options, "--timeout", "999999999999999999999"));
 	assert_false(PARSE(&options, "--buffers", "paper"));
 	assert_false(PARSE(&options, "--capture", "camera"));
+	assert_false(PARSE(&options, "--fresh"));
 	assert_false(PARSE(&options, "release"));
 	assert_false(PARSE(&options, "--no-such-option"));
 }
@@ -127,7 +129,7 @@ static unsigned count_named_too(const char *from, const char *before, const char
 		snprintf(option, sizeof(option), "--%s", name);
 		if (strcmp(name, "buffers") != 0 && strcmp(name, "capture") != 0) {
 			struct check_options options;
-			bool alone = PARSE(&options, option);
+			bool alone = PARSE(&options, "--start=x", option);
 			assert_true(alone || PARSE(&options, option, value));
 		}
 		count++;
