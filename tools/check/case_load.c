@@ -353,7 +353,8 @@ static void busy_client(struct check *check, void *data) {
 		surface_commit_empty(window);
 		client_flush(window->client);
 		check_mark_set(*(int *)data);
-		check_pause(check, check_random(check, 8));
+		// Long enough for a busy compositor to read the commit before the signal.
+		check_pause(check, check_random(check, 60));
 		frame_signal(held);
 		check_pause(check, check_random(check, 8));
 		buffer_destroy(frame->buffer);
