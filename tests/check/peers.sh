@@ -13,7 +13,7 @@ read -ra options <<<"${PEERS_OPTIONS-}"
 
 run_on() { # SEAT NAME COMMAND
 	[ "$format" != json ] || options+=(--json)
-	$1 "$check" check --seed 1 --log "$SBX_OUT/$2.log" --start "$3" "${options[@]}" \
+	$1 "$check" check --seed 1 --fresh --log "$SBX_OUT/$2.log" --start "$3" "${options[@]}" \
 		>"$SBX_OUT/$2.$format" 2>"$SBX_OUT/$2.err"
 	echo "$2: exit status $?"
 	grep -E 'checks met|died' "$SBX_OUT/$2.tap" "$SBX_OUT/$2.err" 2>/dev/null

@@ -18,14 +18,16 @@ failed=0
 SBX_CHECK_FAULTS=${SBX_CHECK_FAULTS-}
 # SBX_CHECK_COMPOSITOR=labwc: the same inside wlroots' protocol code.
 compositor=${SBX_CHECK_COMPOSITOR:-$tiny}
+options=() # more of them for the tool
 
 run_check() { # FAULT [CHECK]...
 	local fault=$1 only=()
 	shift
 	[ $# = 0 ] || only=(--only "$(IFS=,; echo "$*")")
+	rm -f "$work/spared"
 	# What must happen does not happen here: no use to wait for it as long as for a slow machine.
-	lab-seat "$SBX_BUILD/tools/signalbox" check "${only[@]}" --seed 1 --patience 2500 \
-		--start "env CHECK_FAULT=$fault LD_PRELOAD=$faults $compositor" \
+	lab-seat "$SBX_BUILD/tools/signalbox" check "${only[@]}" "${options[@]}" --seed 1 --patience 2500 \
+		--start "env CHECK_FAULT=$fault CHECK_FAULT_SPARED=$work/spared LD_PRELOAD=$faults $compositor" \
 		>"$work/out" 2>"$work/err"
 }
 
@@ -64,7 +66,19 @@ control() {
 	echo "none: $(grep -c '^ok' "$work/out") met, $(grep -c '^not ok' "$work/out") not met"
 }
 
+# With --fresh it is started again after each check that it has not met.
+count_starts() {
+	options=(--fresh --log "$work/log")
+	run_check acquire-ignored latch/unmaterialised latch/first-content release/after-replaced
+	options=()
+	if [ "$(grep -c 'tiny is ready' "$work/log")" != 3 ]; then
+		echo "$test_name: not started anew: $(cat "$work/out" "$work/err" "$work/log")" >&2
+		failed=1
+	fi
+}
+
 [ "$SBX_CHECK_FAULTS" != all ] || control
+[ "$compositor" != "$tiny" ] || count_starts
 while read -r fault checks; do
 	fault=${fault#+}
 	case " $SBX_CHECK_FAULTS " in

@@ -44,3 +44,20 @@ check --only no-such-check 2>"$work/usage"
 WAYLAND_DISPLAY=wayland-none check 2>"$work/usage"
 [ $? = 3 ] || fail "without a compositor the status is not 3"
 stop_tiny
+
+# Ended from outside: what is known by then is summed up, and no compositor stays behind.
+mkdir "$work/runtime"
+XDG_RUNTIME_DIR=$work/runtime lab-seat "$SBX_BUILD/tools/signalbox" check --seed 1 --start "$tiny" \
+	--only latch >"$work/tap" 2>&1 &
+waited=0
+until grep -q '^ok 1 ' "$work/tap"; do
+	[ $waited -lt 600 ] || fail "no check is over after 60 s: $(cat "$work/tap")"
+	sleep 0.1
+	waited=$((waited + 1))
+done
+kill -TERM $!
+wait $!
+[ $? = 1 ] || fail "interrupted, the status is not 1"
+grep -q '^Bail out! interrupted' "$work/tap" && grep -q '^# .*STOPPED .*did not run' "$work/tap" &&
+	grep -q 'checks met' "$work/tap" || fail "$(cat "$work/tap")"
+[ -z "$(ls "$work/runtime")" ] || fail "left behind: $(ls "$work/runtime")"

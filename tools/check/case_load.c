@@ -1,5 +1,6 @@
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "check/cases.h"
 #include "check/compositor.h"
@@ -350,7 +351,10 @@ static void busy_client(struct check *check, void *data) {
 		struct frame *frame = put(window);
 		struct frame *held = hold(child);
 		surface_commit_empty(window);
-		check_pause(check, check_random(check, 8));
+		client_flush(window->client);
+		check_mark_set(*(int *)data);
+		// Long enough for a busy compositor to read the commit before the signal.
+		check_pause(check, check_random(check, 60));
 		frame_signal(held);
 		check_pause(check, check_random(check, 8));
 		buffer_destroy(frame->buffer);
@@ -358,12 +362,18 @@ static void busy_client(struct check *check, void *data) {
 	}
 }
 
+// Every second one only after it has committed, or a slow machine would see none that has.
 static void kill_at_random(struct check *check, unsigned times) {
 	for (unsigned i = 0; i < times; i++) {
 		check->random += i;
-		pid_t pid = check_fork(check, busy_client, NULL);
+		int committed_fd = check_mark_new(check);
+		pid_t pid = check_fork(check, busy_client, &committed_fd);
+		if (i % 2 == 0) {
+			check_mark_wait(check, committed_fd, "another client commits");
+		}
 		check_pause(check, 20 + check_random(check, 300));
 		check_kill(pid);
+		close(committed_fd);
 	}
 }
 
@@ -389,14 +399,18 @@ static void commit_pending_and_stay(struct check *check, void *data) {
 	struct frame *frame = frame_new(window);
 	frame_fence(frame);
 	frame_commit(frame);
+	client_flush(window->client);
+	check_mark_set(*(int *)data);
 	check_pause(check, 3600000);
 }
 
 static void killed_pending(struct check *check) {
 	fence_signal(fence_new(check)); // skips where there is no vgem
 	struct witness *witness = witness_start(check);
-	pid_t pid = check_fork(check, commit_pending_and_stay, NULL);
-	check_pause(check, 600);
+	int committed_fd = check_mark_new(check);
+	pid_t pid = check_fork(check, commit_pending_and_stay, &committed_fd);
+	check_mark_wait(check, committed_fd, "another client commits with a pending fence");
+	check_pause(check, 100);
 	check_kill(pid);
 	expect_witness_undisturbed(witness, 500);
 }
@@ -405,13 +419,16 @@ static void hold_and_stay(struct check *check, void *data) {
 	struct surface *window = a_window(check);
 	show(window);
 	hold(window);
+	client_flush(window->client);
+	check_mark_set(*(int *)data);
 	check_pause(check, 3600000);
 }
 
 static void stopped(struct check *check) {
 	struct witness *witness = witness_start(check);
-	pid_t pid = check_fork(check, hold_and_stay, NULL);
-	check_pause(check, 400);
+	int committed_fd = check_mark_new(check);
+	pid_t pid = check_fork(check, hold_and_stay, &committed_fd);
+	check_mark_wait(check, committed_fd, "another client commits what is held");
 	kill(pid, SIGSTOP);
 	expect_witness_undisturbed(witness, 800);
 	check_kill(pid);

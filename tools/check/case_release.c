@@ -1,5 +1,4 @@
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "check/capture.h"
@@ -191,7 +190,7 @@ static void after_error(struct check *check) {
 
 struct victim {
 	struct timeline *acquire, *release;
-	int shown_fd; // written to once the picture is on the screen
+	int shown_fd; // marked once the picture is on the screen
 };
 
 static void show_and_stay(struct check *check, void *data) {
@@ -205,26 +204,16 @@ static void show_and_stay(struct check *check, void *data) {
 	frame->release = (struct point){ &release, 1 };
 	frame_commit(frame);
 	expect_shown(frame);
-	eventfd_write(victim->shown_fd, 1);
+	check_mark_set(victim->shown_fd);
 	check_pause(check, 3600000);
 }
 
-static bool is_written(void *data) {
-	eventfd_t value;
-	return eventfd_read(*(int *)data, &value) == 0;
-}
-
 static void after_kill(struct check *check) {
-	struct victim victim = { timeline_new(check), timeline_new(check),
-		eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) };
+	struct victim victim = { timeline_new(check), timeline_new(check), check_mark_new(check) };
 	struct point release = { victim.release, 1 };
 	point_signal((struct point){ victim.acquire, 1 });
 	pid_t pid = check_fork(check, show_and_stay, &victim);
-	check_doing(check, "waiting for another process to show a window");
-	if (!check_wait(check, is_written, &victim.shown_fd, 2 * check->env->patience_ms)) {
-		check_fail(check, "another client's content was not shown within %u ms",
-			2 * check->env->patience_ms);
-	}
+	check_mark_wait(check, victim.shown_fd, "another client's content is shown");
 	expect_unsignalled(release, "the release point of a buffer in use");
 	check_kill(pid);
 	expect_signalled(release, "the release point of a killed client");

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -176,6 +177,31 @@ pid_t check_fork(struct check *check, void (*story)(struct check *check, void *d
 	wl_list_init(&own.clients);
 	story(&own, data);
 	_exit(0);
+}
+
+int check_mark_new(struct check *check) {
+	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (fd < 0) {
+		check_trouble(check, "eventfd: %s", strerror(errno));
+	}
+	return fd;
+}
+
+void check_mark_set(int mark_fd) {
+	eventfd_write(mark_fd, 1);
+}
+
+static bool is_marked(void *data) {
+	eventfd_t value;
+	return eventfd_read(*(int *)data, &value) == 0;
+}
+
+void check_mark_wait(struct check *check, int mark_fd, const char *what) {
+	unsigned limit_ms = 2 * check->env->patience_ms;
+	check_doing(check, "waiting until %s", what);
+	if (!check_wait(check, is_marked, &mark_fd, limit_ms)) {
+		check_fail(check, "not within %u ms: %s", limit_ms, what);
+	}
 }
 
 void check_kill(pid_t pid) {

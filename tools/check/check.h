@@ -144,6 +144,11 @@ void check_pause(struct check *check, unsigned ms);
  * is not reported. Timelines made before are shared with it. Ended with check_kill().
  */
 pid_t check_fork(struct check *check, void (*story)(struct check *check, void *data), void *data);
+/** A mark that a story in another process sets: an eventfd, made before check_fork(). */
+int check_mark_new(struct check *check);
+void check_mark_set(int mark_fd);
+/** Wait until it is set; what a slow machine does not get to is not met: "`what` within ... ms". */
+void check_mark_wait(struct check *check, int mark_fd, const char *what);
 /** SIGKILL, and wait until the process is gone. */
 void check_kill(pid_t pid);
 

@@ -24,11 +24,13 @@ void options_print_help(void) {
 		"  --patience MS     how long something that must happen may take (default: from 5 s up,\n"
 		"                    as the compositor's measured round trip asks for)\n"
 		"  --start COMMAND   run this compositor, test it, and start it again when it dies\n"
+		"  --fresh           start it again after each check that it has not met, too\n"
 		"  --log FILE        where the output of that compositor goes\n"
 		"  --buffers KIND    gbm, dumb or udmabuf (default: the first one that works)\n"
 		"  --capture KIND    ext (image-copy-capture), wlr (screencopy) or none: judge by events\n"
 		"                    (default: the first one that works)\n"
 		"  --device NODE     the DRM node for timelines and buffers\n"
+		"  --help            this\n"
 		"\n"
 		"Exit status: 0 all met, 1 some not met, 2 usage, 3 nothing could be tested,\n"
 		"77 the compositor does not offer the protocol.\n");
@@ -91,20 +93,20 @@ static bool parse_capture(struct check_options *options, const char *text) {
 	return complain("capture", text);
 }
 
-enum { LIST = 1, ONLY, JSON, TAP, VERBOSE, REPEAT, SEED, TIMEOUT, PATIENCE, START, LOG,
-	BUFFERS, CAPTURE, DEVICE, HELP };
+enum { LIST = 1, ONLY, JSON, VERBOSE, REPEAT, SEED, TIMEOUT, PATIENCE, START, FRESH,
+	LOG, BUFFERS, CAPTURE, DEVICE, HELP };
 
 static const struct option long_options[] = {
 	{ "list", no_argument, NULL, LIST },
 	{ "only", required_argument, NULL, ONLY },
 	{ "json", no_argument, NULL, JSON },
-	{ "tap", no_argument, NULL, TAP },
 	{ "verbose", no_argument, NULL, VERBOSE },
 	{ "repeat", required_argument, NULL, REPEAT },
 	{ "seed", required_argument, NULL, SEED },
 	{ "timeout", required_argument, NULL, TIMEOUT },
 	{ "patience", required_argument, NULL, PATIENCE },
 	{ "start", required_argument, NULL, START },
+	{ "fresh", no_argument, NULL, FRESH },
 	{ "log", required_argument, NULL, LOG },
 	{ "buffers", required_argument, NULL, BUFFERS },
 	{ "capture", required_argument, NULL, CAPTURE },
@@ -123,9 +125,6 @@ static bool apply(struct check_options *options, int option, char *value) {
 	case JSON:
 		options->format = REPORT_JSON;
 		return true;
-	case TAP:
-		options->format = REPORT_TAP;
-		return true;
 	case VERBOSE:
 		options->verbose = true;
 		return true;
@@ -139,6 +138,9 @@ static bool apply(struct check_options *options, int option, char *value) {
 		return parse_unsigned("patience", value, 600000, &options->patience_ms);
 	case START:
 		options->start = value;
+		return true;
+	case FRESH:
+		options->fresh = true;
 		return true;
 	case LOG:
 		options->log = value;
@@ -167,6 +169,9 @@ bool options_parse(struct check_options *options, int argc, char **argv) {
 		if (option == '?' || !apply(options, option == 'h' ? HELP : option, optarg)) {
 			return false;
 		}
+	}
+	if (options->fresh && !options->start) {
+		return complain("fresh", "without --start");
 	}
 	return optind == argc || complain("only", argv[optind]);
 }

@@ -22,6 +22,7 @@ struct check_options {
 	unsigned timeout_s;      /**< hard limit of one check; 0: the check's own, as frames take */
 	unsigned patience_ms;    /**< how long what must happen may take; 0: as measured */
 	const char *start;       /**< a compositor to run and to restart, or NULL */
+	bool fresh;              /**< restart it after each check that was not met, too */
 	const char *log;         /**< where the output of that goes, or NULL */
 	enum buffer_kind buffers; /**< BUFFER_NONE: what the probe finds */
 	int capture;             /**< enum capture_kind; -1: what the probe finds */

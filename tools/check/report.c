@@ -10,16 +10,32 @@ static const char *verdict_name(enum check_verdict verdict) {
 	return names[verdict];
 }
 
+// How many bytes make one character of UTF-8 here; 0 if none.
+static size_t utf8_length(const char *text) {
+	unsigned char first = (unsigned char)text[0];
+	size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 :
+		first < 0xf5 ? 4 : 0;
+	for (size_t i = 1; i < length; i++) {
+		if (((unsigned char)text[i] & 0xc0) != 0x80) {
+			return 0;
+		}
+	}
+	return length;
+}
+
 void report_json_string(FILE *out, const char *text) {
 	fputc('"', out);
-	for (; *text != '\0'; text++) {
+	for (size_t length; *text != '\0'; text += length > 0 ? length : 1) {
 		unsigned char c = (unsigned char)*text;
-		if (c == '"' || c == '\\') {
+		length = utf8_length(text);
+		if (length == 0) {
+			fputs("\\ufffd", out);
+		} else if (c == '"' || c == '\\') {
 			fprintf(out, "\\%c", c);
 		} else if (c < 0x20) {
 			fprintf(out, "\\u%04x", c);
 		} else {
-			fputc(c, out);
+			fwrite(text, 1, length, out);
 		}
 	}
 	fputc('"', out);
@@ -56,15 +72,19 @@ static void begin_tap(struct report *report) {
 		env->patience_ms, env->quiet_ms);
 }
 
-static void begin_json(struct report *report) {
-	const struct check_env *env = report->env;
-	FILE *out = report->out;
+static void json_head(FILE *out) {
 	char date[32];
 	date_now(date, sizeof(date));
 	fprintf(out, "{\n  ");
 	json_field(out, "signalbox", SBX_VERSION);
 	fprintf(out, ",\n  ");
 	json_field(out, "date", date);
+}
+
+static void begin_json(struct report *report) {
+	const struct check_env *env = report->env;
+	FILE *out = report->out;
+	json_head(out);
 	fprintf(out, ",\n  \"seed\": %llu,\n  \"compositor\": { ",
 		(unsigned long long)report->options->seed);
 	json_field(out, "name", env->compositor_name);
@@ -95,6 +115,17 @@ void report_begin(struct report *report, FILE *out, const struct check_options *
 		begin_tap(report);
 	}
 	fflush(out);
+}
+
+void report_nothing(FILE *out, const struct check_options *options, const char *why) {
+	if (options->format == REPORT_TAP) {
+		fprintf(out, "TAP version 14\n1..0 # SKIP %s\n", why);
+		return;
+	}
+	json_head(out);
+	fprintf(out, ",\n  \"results\": [],\n  \"summary\": { \"planned\": 0, \"ran\": 0, ");
+	json_field(out, "stopped", why);
+	fprintf(out, " }\n}\n");
 }
 
 void report_progress(struct report *report, const struct check_case *test) {
@@ -209,6 +240,7 @@ void report_add(struct report *report, const struct report_entry *entry) {
 
 void report_bail_out(struct report *report, const char *why) {
 	clear_progress(report);
+	report->stopped = why;
 	if (report->options->format == REPORT_TAP) {
 		fprintf(report->out, "Bail out! %s\n", why);
 	}
@@ -256,11 +288,13 @@ static void print_summary(struct report *report, FILE *out, const char *prefix) 
 static void end_json(const struct report *report) {
 	fprintf(report->out, "\n  ],\n  \"summary\": { \"planned\": %u, \"ran\": %u, \"met\": %u, "
 		"\"not_met\": %u, \"not_met_text\": %u, \"not_met_core\": %u, "
-		"\"not_met_quality\": %u, \"skipped\": %u, \"not_judged\": %u, \"deaths\": %u }\n}\n",
+		"\"not_met_quality\": %u, \"skipped\": %u, \"not_judged\": %u, \"deaths\": %u, ",
 		report->planned, report->done, total(report, CHECK_MET),
 		total(report, CHECK_NOT_MET), report->not_met[CHECK_TEXT],
 		report->not_met[CHECK_CORE], report->not_met[CHECK_QUALITY],
 		total(report, CHECK_SKIPPED), total(report, CHECK_UNJUDGED), report->deaths);
+	json_field(report->out, "stopped", report->stopped);
+	fprintf(report->out, " }\n}\n");
 }
 
 bool report_end(struct report *report) {

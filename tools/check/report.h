@@ -23,6 +23,7 @@ struct report {
 	unsigned counts[CHECK_GROUPS][CHECK_UNJUDGED + 1];
 	unsigned not_met[CHECK_QUALITY + 1]; /**< by kind */
 	unsigned deaths;
+	const char *stopped; /**< why the rest could not run, or NULL */
 	char *summary; /**< lines about what was not met, and what was measured; grows */
 	size_t summary_size;
 	FILE *summary_out;
@@ -34,7 +35,9 @@ void report_begin(struct report *report, FILE *out, const struct check_options *
 /** A check begins: progress on the terminal. */
 void report_progress(struct report *report, const struct check_case *test);
 void report_add(struct report *report, const struct report_entry *entry);
-/** The rest could not run. */
+/** Instead of all of these: nothing ran, since there is nothing to test. */
+void report_nothing(FILE *out, const struct check_options *options, const char *why);
+/** The rest could not run. `why` is a literal. */
 void report_bail_out(struct report *report, const char *why);
 /** Prints the summary; true if everything that ran was met. */
 bool report_end(struct report *report);
@@ -42,7 +45,7 @@ bool report_end(struct report *report);
 /** --list. */
 void report_list(FILE *out, const struct check_options *options);
 
-/** Write text as a JSON string, quotes included. */
+/** Write text as a JSON string, quotes included; what is not UTF-8 as U+FFFD. */
 void report_json_string(FILE *out, const char *text);
 
 #endif

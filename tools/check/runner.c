@@ -45,10 +45,26 @@ struct runner {
 	int log_fd;                    // the output of that compositor
 };
 
+// By SIGINT or SIGTERM: what is known so far is summed up. A second one ends the program.
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal_number) {
+	interrupted = 1;
+}
+
+static void watch_for(int signal_number) {
+	struct sigaction action = { .sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND };
+	struct sigaction old = { 0 };
+	sigaction(signal_number, NULL, &old);
+	if (old.sa_handler != SIG_IGN) {
+		sigaction(signal_number, &action, NULL);
+	}
+}
+
 static bool wait_for_process(pid_t pid, unsigned limit_ms, int *status) {
 	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd process = { .fd = fd, .events = POLLIN };
-	bool ended = fd >= 0 && poll(&process, 1, (int)limit_ms) > 0;
+	bool ended = fd >= 0 && !interrupted && poll(&process, 1, (int)limit_ms) > 0;
 	close(fd);
 	// What the check has started goes with it.
 	kill(-pid, SIGKILL);
@@ -148,7 +164,7 @@ static void blame_death(struct runner *runner) {
 }
 
 static bool wait_for_recovery(struct runner *runner, uint64_t start) {
-	while (ms_since(start) < RECOVERY_LIMIT_S * 1000 && !has_died(runner)) {
+	while (ms_since(start) < RECOVERY_LIMIT_S * 1000 && !has_died(runner) && !interrupted) {
 		if (second_client_is_served(runner, RECOVERY_LIMIT_S * 1000)) {
 			return true;
 		}
@@ -213,7 +229,12 @@ static bool start_again(struct runner *runner) {
 	compositor_stop(runner->compositor);
 	runner->compositor = NULL;
 	restore_display(runner);
-	return connect_to_compositor(runner);
+	if (!connect_to_compositor(runner)) {
+		return false;
+	}
+	// What one that has just begun is slow with is not the next check's.
+	second_client_is_served(runner, PROBE_LIMIT_S * 1000);
+	return true;
 }
 
 // The one story that may write to its environment.
@@ -274,7 +295,7 @@ static bool attempt_again(struct runner *runner, const struct check_case *test, 
 	char first[CHECK_LINE];
 	snprintf(first, sizeof(first), "%s", result->message);
 	bool usable = true;
-	for (int tries = 1; usable && tries < MOST_TRIES && result->slow; tries++) {
+	for (int tries = 1; usable && tries < MOST_TRIES && result->slow && !interrupted; tries++) {
 		usable = attempt(runner, test, run, fatal);
 	}
 	if (result->verdict == CHECK_MET && result->note_count < CHECK_NOTES) {
@@ -294,13 +315,21 @@ static bool run_case(struct runner *runner, const struct check_case *test, unsig
 	if (usable && result->verdict == CHECK_NOT_MET && result->slow) {
 		usable = attempt_again(runner, test, run, &fatal);
 	}
+	if (interrupted) {
+		report_bail_out(&runner->report, "interrupted");
+		return false;
+	}
 	report_add(&runner->report, &(struct report_entry){
 		.test = test, .run = run, .result = result, .ms = ms_since(start), .fatal = fatal,
 	});
-	if (usable || (runner->options.start && start_again(runner))) {
+	if (usable && !(runner->options.fresh && result->verdict == CHECK_NOT_MET)) {
+		return true;
+	}
+	if (runner->options.start && start_again(runner)) {
 		return true;
 	}
 	report_bail_out(&runner->report, fatal ? "the compositor died" :
+		usable ? "the compositor could not be started again" :
 		"the compositor does not serve new clients any more");
 	return false;
 }
@@ -335,9 +364,7 @@ static int test_compositor(struct runner *runner) {
 	if (!runner->shared->env.syncobj) {
 		const char *line = "the compositor does not offer wp_linux_drm_syncobj_manager_v1";
 		fprintf(stderr, "signalbox check: %s\n", line);
-		if (runner->options.format == REPORT_TAP) {
-			printf("TAP version 14\n1..0 # SKIP %s\n", line);
-		}
+		report_nothing(stdout, &runner->options, line);
 		return CHECK_EXIT_NOTHING;
 	}
 	buffer_preload(&runner->shared->env);
@@ -349,6 +376,8 @@ static int test_compositor(struct runner *runner) {
 
 static bool prepare(struct runner *runner) {
 	signal(SIGPIPE, SIG_IGN);
+	watch_for(SIGINT);
+	watch_for(SIGTERM);
 	const char *display = getenv("WAYLAND_DISPLAY");
 	runner->parent_display = display ? strdup(display) : NULL;
 	runner->watch_fd = -1;

@@ -193,7 +193,7 @@ void expect_witness_undisturbed(struct witness *witness, unsigned ms) {
 	check_note(check, "second client: %.0f frames a second before, %.0f during, longest gap "
 		"%u ms", witness->undisturbed, rate, gap_ms);
 	if (rate < witness->undisturbed / 3 || gap_ms > gap_limit_ms(witness)) {
-		check_fail_slow(check, "a second client fell from %.0f to %.0f frames a second, with a gap "
+		check_fail_slow(check, "a second client went from %.0f to %.0f frames a second, with a gap "
 			"of %u ms", witness->undisturbed, rate, gap_ms);
 	}
 }
