@@ -36,6 +36,8 @@ enum {
 	SBX_FLIP_RETRY_MAX_MS = 16000,
 	/** After a refused commit of a client's buffer so many frames are composed. */
 	SBX_SCANOUT_PAUSE_FRAMES = 60,
+	/** After a refused commit of a frame that may tear so many frames wait for the vblank. */
+	SBX_TEARING_PAUSE_FRAMES = 60,
 };
 
 enum sbx_frame_kind {
@@ -91,6 +93,8 @@ struct sbx_output {
 	bool committing;
 	int suspect_errno;
 	unsigned scanout_pause;
+	bool tearing;
+	unsigned tearing_pause;
 
 	struct wl_listener wlr_frame, wlr_present, wlr_commit;
 };
