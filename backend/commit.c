@@ -81,6 +81,14 @@ static int commit_once(struct sbx_output *output, const struct wlr_output_state 
 	return error > 0 ? -error : -EIO;
 }
 
+/* wlroots logs an error each time, and an output that cannot do it at all is asked less and less often. */
+static void refuse_tearing(struct sbx_output *output, unsigned at_least) {
+	unsigned pause = (1u << output->tearing_refusals) - 1;
+	output->tearing_refusals += pause < SBX_TEARING_PAUSE_MAX_FRAMES;
+	output->tearing_pause = pause > at_least ? pause : at_least;
+	sbx_output_update_at_once(output);
+}
+
 /* One that may tear, and is refused, may be shown at the vblank; nothing that it waited for is pending. */
 static int commit_now(struct sbx_output *output, const struct wlr_output_state *state) {
 	int ret = commit_once(output, state);
@@ -91,7 +99,7 @@ static int commit_now(struct sbx_output *output, const struct wlr_output_state *
 	whole.tearing_page_flip = false;
 	ret = commit_once(output, &whole);
 	if (ret == 0) {
-		output->tearing_pause = SBX_TEARING_PAUSE_FRAMES;
+		refuse_tearing(output, SBX_TEARING_PAUSE_FRAMES);
 	}
 	return ret;
 }
@@ -118,7 +126,17 @@ static void choose_tearing(struct sbx_output *output, struct wlr_output_state *s
 	struct wlr_output_state test = *state;
 	test.tearing_page_flip = true;
 	test.committed &= ~(uint32_t)(WLR_OUTPUT_STATE_WAIT_TIMELINE | WLR_OUTPUT_STATE_SIGNAL_TIMELINE);
-	state->tearing_page_flip = wants_tearing(output, state) && wlr_output_test_state(output->wlr, &test);
+	state->tearing_page_flip = wants_tearing(output, state);
+	if (!state->tearing_page_flip) {
+		return;
+	}
+	state->tearing_page_flip = wlr_output_test_state(output->wlr, &test);
+	if (state->tearing_page_flip) {
+		output->tearing_refusals = 0;
+		sbx_output_update_at_once(output);
+	} else {
+		refuse_tearing(output, 0);
+	}
 }
 
 static enum fate refuse(struct sbx_output *output, bool redraw) {

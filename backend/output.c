@@ -261,8 +261,13 @@ void sbx_output_set_schedule(struct sbx_output *output, enum sbx_schedule schedu
 	}
 }
 
+void sbx_output_update_at_once(struct sbx_output *output) {
+	output->scheduler.at_once = output->tearing && output->tearing_refusals == 0;
+}
+
 void sbx_output_set_tearing(struct sbx_output *output, bool tearing) {
-	output->tearing = output->scheduler.at_once = tearing;
+	output->tearing = tearing;
+	sbx_output_update_at_once(output);
 }
 
 bool sbx_output_is_busy(const struct sbx_output *output) {

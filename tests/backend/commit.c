@@ -509,9 +509,35 @@ static void test_tearing_refused_in_test(void **state) {
 	assert_true(screen.had_fence);
 	rig_signal(screen.rig, &screen.work, 0);
 	screen_flip(&screen);
-	// Asked for each frame: the next one may be.
+	// The next frame may be: a cursor has moved, and now it does not.
 	screen.refuse_tearing = screen.slow = false;
 	assert_true(screen_draw(&screen));
+	assert_true(screen.tore);
+	screen_finish(&screen);
+}
+
+/* Nor is an output that never does it asked for ever, and its frames are not rendered as if it did. */
+static void test_tearing_never(void **state) {
+	struct screen screen;
+	screen_init(&screen, *state, &(struct sbx_output_options){
+		.schedule = SBX_SCHEDULE_FIXED, .fixed_us = 3000,
+	});
+	screen_pass_ms(&screen, 8);
+	sbx_output_set_tearing(screen.output, true);
+	screen.refuse_tearing = true;
+	for (int i = 0; i < 1000; i++) {
+		assert_true(screen_draw(&screen));
+		screen_flip(&screen);
+		assert_int_equal(screen.frames, i + 1); // delayed
+		screen_pass_ms(&screen, 8);
+	}
+	assert_true(screen.tearing_tests >= 9 && screen.tearing_tests <= 12);
+	screen.refuse_tearing = false;
+	for (int i = 0; i <= SBX_TEARING_PAUSE_MAX_FRAMES && !screen.tore; i++) {
+		assert_true(screen_draw(&screen));
+		screen_flip(&screen);
+		screen_pass_ms(&screen, 8);
+	}
 	assert_true(screen.tore);
 	screen_finish(&screen);
 }
@@ -653,6 +679,7 @@ static const struct CMUnitTest host[] = {
 	FAKE("frames are shown at once", test_tearing),
 	FAKE("a frame is shown at once", test_tearing_once),
 	FAKE("to show at once is refused in the test", test_tearing_refused_in_test),
+	FAKE("to show at once is refused always", test_tearing_never),
 	FAKE("to show at once is refused", test_tearing_refused),
 	FAKE("to show at once, EBUSY", test_tearing_busy),
 	FAKE("clients' buffers are shown at once", test_tearing_scanout),

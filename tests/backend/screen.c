@@ -76,6 +76,7 @@ static bool output_test(struct wlr_output *wlr, const struct wlr_output_state *s
 	struct screen *screen = wl_container_of(wlr, screen, wlr);
 	bool foreign = (state->committed & WLR_OUTPUT_STATE_BUFFER) != 0 && screen->output != NULL &&
 		sbx_output_is_foreign(screen->output, state->buffer);
+	screen->tearing_tests += state->tearing_page_flip;
 	return !(foreign && screen->refuse_foreign) && !(state->tearing_page_flip && screen->refuse_tearing);
 }
 

@@ -38,7 +38,7 @@ struct screen {
 	bool limit_formats;
 
 	/* What was seen: of the last commit that was taken. */
-	unsigned commits, refused;
+	unsigned commits, refused, tearing_tests;
 	uint32_t committed;
 	struct wlr_buffer *buffer;
 	bool had_fence, reconfigures, tore;
