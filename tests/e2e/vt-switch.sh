@@ -107,14 +107,14 @@ end_client scanout
 "$sync_client" --name ready --size 128x96 --palette 0 --hold 1 &
 ready=$!
 wait_windows 1
-WAYLAND_DEBUG=client "$sync_client" --name held --size 128x96 --palette 1 --late 6000 --fence cpu --hold 2 \
+WAYLAND_DEBUG=client "$sync_client" --name held --size 128x96 --palette 1 --late 3000 --fence cpu --hold 2 \
 	--stats "$work/held" 2>"$work/held.log" &
 client=$!
 wait_attached 2
 kill -STOP $client
 leave
 kill -CONT $client
-sleep 7
+sleep 4
 come_back 2
 [ "$(frame_of 1)" = 1 ] || fail "an old frame: $("$tear_oracle" "$picture")"
 
