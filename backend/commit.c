@@ -43,18 +43,24 @@ static bool has_point(const struct wlr_output_state *state) {
 }
 
 /* The frame is done, or who reads it is told so in another way. */
-static void drop_timelines(struct wlr_output_state *state) {
+static void drop_wait_timeline(struct wlr_output_state *state) {
 	wlr_drm_syncobj_timeline_unref(state->wait_timeline);
+	state->wait_timeline = NULL;
+	state->committed &= ~(uint32_t)WLR_OUTPUT_STATE_WAIT_TIMELINE;
+}
+
+static void drop_timelines(struct wlr_output_state *state) {
+	drop_wait_timeline(state);
 	wlr_drm_syncobj_timeline_unref(state->signal_timeline);
-	state->wait_timeline = state->signal_timeline = NULL;
-	state->committed &= ~(uint32_t)(WLR_OUTPUT_STATE_WAIT_TIMELINE | WLR_OUTPUT_STATE_SIGNAL_TIMELINE);
+	state->signal_timeline = NULL;
+	state->committed &= ~(uint32_t)WLR_OUTPUT_STATE_SIGNAL_TIMELINE;
 }
 
 /*
  * 0, or a negative errno. wlroots does not say which; the kernel's survives in errno where wlroots' log is a
  * terminal, and is ENOTTY where it is not, as the log asks for its colours. Good for a hint only.
  */
-static int commit_now(struct sbx_output *output, const struct wlr_output_state *state) {
+static int commit_once(struct sbx_output *output, const struct wlr_output_state *state) {
 	output->committing = true;
 	errno = 0;
 	bool ok = wlr_output_commit_state(output->wlr, state);
@@ -62,6 +68,7 @@ static int commit_now(struct sbx_output *output, const struct wlr_output_state *
 	output->committing = false;
 	if (ok) {
 		output->info.frames += has(state, WLR_OUTPUT_STATE_BUFFER);
+		output->info.torn += state->tearing_page_flip;
 		if (has(state, WLR_OUTPUT_STATE_BUFFER)) {
 			sbx_scheduler_committed(&output->scheduler, sbx_kernel_now_ns());
 		}
@@ -72,6 +79,64 @@ static int commit_now(struct sbx_output *output, const struct wlr_output_state *
 	}
 	output->info.refused++;
 	return error > 0 ? -error : -EIO;
+}
+
+/* wlroots logs an error each time, and an output that cannot do it at all is asked less and less often. */
+static void refuse_tearing(struct sbx_output *output, unsigned at_least) {
+	unsigned pause = (1u << output->tearing_refusals) - 1;
+	output->tearing_refusals += pause < SBX_TEARING_PAUSE_MAX_FRAMES;
+	output->tearing_pause = pause > at_least ? pause : at_least;
+	sbx_output_update_at_once(output);
+}
+
+/* One that may tear, and is refused, may be shown at the vblank; nothing that it waited for is pending. */
+static int commit_now(struct sbx_output *output, const struct wlr_output_state *state) {
+	int ret = commit_once(output, state);
+	if (ret == 0 || !state->tearing_page_flip || output->wlr->frame_pending) {
+		return ret;
+	}
+	struct wlr_output_state whole = *state;
+	whole.tearing_page_flip = false;
+	ret = commit_once(output, &whole);
+	if (ret == 0) {
+		refuse_tearing(output, SBX_TEARING_PAUSE_FRAMES);
+	}
+	return ret;
+}
+
+static bool wants_tearing(struct sbx_output *output, const struct wlr_output_state *state) {
+	if (!(output->tearing || state->tearing_page_flip) || !has(state, WLR_OUTPUT_STATE_BUFFER) ||
+			state->allow_reconfiguration) {
+		return false;
+	}
+	if (output->tearing_pause > 0) {
+		output->tearing_pause--;
+		return false;
+	}
+	return true;
+}
+
+/*
+ * Whether the frame is to be shown at once, in the middle of a scanout. The output is asked: drivers refuse that
+ * for one frame and not for the next, when the cursor has moved for one. No fence goes with it: some refuse
+ * that, too (drm_atomic_set_property() of Linux 6.8 takes nothing new there but FB_ID), and then it is better
+ * known what is refused.
+ */
+static void choose_tearing(struct sbx_output *output, struct wlr_output_state *state) {
+	struct wlr_output_state test = *state;
+	test.tearing_page_flip = true;
+	test.committed &= ~(uint32_t)(WLR_OUTPUT_STATE_WAIT_TIMELINE | WLR_OUTPUT_STATE_SIGNAL_TIMELINE);
+	state->tearing_page_flip = wants_tearing(output, state);
+	if (!state->tearing_page_flip) {
+		return;
+	}
+	state->tearing_page_flip = wlr_output_test_state(output->wlr, &test);
+	if (state->tearing_page_flip) {
+		output->tearing_refusals = 0;
+		sbx_output_update_at_once(output);
+	} else {
+		refuse_tearing(output, 0);
+	}
 }
 
 static enum fate refuse(struct sbx_output *output, bool redraw) {
@@ -132,6 +197,8 @@ static void commit_waiting(struct sbx_output *output) {
 	forget_waiting(output);
 	if (kind != SBX_FRAME_CLIENT) {
 		drop_timelines(&state);
+	} else if (state.tearing_page_flip) {
+		drop_wait_timeline(&state);
 	}
 	int ret = commit_now(output, &state);
 	wlr_output_state_finish(&state);
@@ -290,6 +357,9 @@ static enum sbx_fence_way choose_way(const struct sbx_output *output, const stru
 	if (!has_point(state) && !is_dmabuf(state->buffer)) {
 		return SBX_FENCE_NONE; // drawn by the CPU
 	}
+	if (state->tearing_page_flip) {
+		return SBX_FENCE_WAIT;
+	}
 	if (has_point(state) && output->wlr->backend->features.timeline && !output->quirks->refuses_fences) {
 		return SBX_FENCE_COMMIT;
 	}
@@ -321,6 +391,7 @@ static enum fate commit_with_fence(struct sbx_output *output, struct wlr_output_
 }
 
 static enum fate commit_composed(struct sbx_output *output, struct wlr_output_state *state) {
+	choose_tearing(output, state);
 	enum sbx_fence_way way = choose_way(output, state);
 	if (way == SBX_FENCE_IMPLICIT && has_point(state) && !move_fence_to_buffer(output, state)) {
 		way = SBX_FENCE_WAIT;
@@ -379,9 +450,13 @@ static int get_client_fence(const struct wlr_output_state *state, int *fence) {
 	return ret == 0 ? sbx_fd_dup(lent, fence) : ret;
 }
 
+static bool passes_fences_on(const struct sbx_output *output, const struct wlr_output_state *state) {
+	return output->options.scanout_unsignalled && !state->tearing_page_flip;
+}
+
 /* Whether the output is to wait for the client's fence (lent), or its own way of finding it is enough. */
 static bool may_pass_on(struct sbx_output *output, struct wlr_output_state *state, int fence) {
-	if (!output->options.scanout_unsignalled || fence < 0 || sbx_fence_status(fence, NULL) != 0) {
+	if (!passes_fences_on(output, state) || fence < 0 || sbx_fence_status(fence, NULL) != 0) {
 		return false;
 	}
 	// An implicit fence is in the buffer already.
@@ -393,7 +468,7 @@ static bool await_client(struct sbx_output *output, struct wlr_output_state *sta
 	sbx_readiness_cancel(&output->readiness);
 	if (has_point(state)) {
 		// wlroots' own protocol: the point is the client's.
-		return output->options.scanout_unsignalled || await_point(output, state);
+		return passes_fences_on(output, state) || await_point(output, state);
 	}
 	int fence = -1;
 	bool ok = get_client_fence(state, &fence) == 0;
@@ -426,6 +501,7 @@ static enum fate commit_client(struct sbx_output *output, struct wlr_output_stat
 		output->info.scanout = SBX_SCANOUT_NO_DMABUF;
 		return COMPOSE;
 	}
+	choose_tearing(output, state);
 	if (!await_client(output, state)) {
 		output->info.scanout = SBX_SCANOUT_FENCE;
 		return COMPOSE;
@@ -433,6 +509,9 @@ static enum fate commit_client(struct sbx_output *output, struct wlr_output_stat
 	if (output->readiness.state == SBX_READINESS_PENDING) {
 		output->info.scanout = SBX_SCANOUT_ACTIVE;
 		return let_wait(output, state, SBX_FRAME_CLIENT);
+	}
+	if (state->tearing_page_flip) {
+		drop_wait_timeline(state);
 	}
 	int ret = commit_now(output, state);
 	if (ret == 0) {

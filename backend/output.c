@@ -70,6 +70,9 @@ static void handle_wlr_present(struct wl_listener *listener, void *data) {
 	}
 	if (event->presented) {
 		int64_t when_ns = event->when.tv_sec * 1000 * MS + event->when.tv_nsec;
+		if ((event->flags & WLR_OUTPUT_PRESENT_VSYNC) == 0) {
+			output->scheduler.target_ns = 0; // it was aimed at no vblank
+		}
 		sbx_scheduler_presented(&output->scheduler, when_ns, event->refresh);
 	}
 }
@@ -256,6 +259,15 @@ void sbx_output_set_schedule(struct sbx_output *output, enum sbx_schedule schedu
 	if (schedule == SBX_SCHEDULE_AUTO) {
 		sbx_paces_measure();
 	}
+}
+
+void sbx_output_update_at_once(struct sbx_output *output) {
+	output->scheduler.at_once = output->tearing && output->tearing_refusals == 0;
+}
+
+void sbx_output_set_tearing(struct sbx_output *output, bool tearing) {
+	output->tearing = tearing;
+	sbx_output_update_at_once(output);
 }
 
 bool sbx_output_is_busy(const struct sbx_output *output) {

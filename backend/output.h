@@ -36,6 +36,10 @@ enum {
 	SBX_FLIP_RETRY_MAX_MS = 16000,
 	/** After a refused commit of a client's buffer so many frames are composed. */
 	SBX_SCANOUT_PAUSE_FRAMES = 60,
+	/** After a refused commit of a frame that may tear so many frames wait for the vblank, */
+	SBX_TEARING_PAUSE_FRAMES = 60,
+	/** and after refused tests 0, 1, 3, 7, ... up to that many. */
+	SBX_TEARING_PAUSE_MAX_FRAMES = 255,
 };
 
 enum sbx_frame_kind {
@@ -91,6 +95,8 @@ struct sbx_output {
 	bool committing;
 	int suspect_errno;
 	unsigned scanout_pause;
+	bool tearing;
+	unsigned tearing_pause, tearing_refusals; // in a row
 
 	struct wl_listener wlr_frame, wlr_present, wlr_commit;
 };
@@ -111,6 +117,9 @@ bool sbx_output_commit_front(struct sbx_output *output, bool reconfigure);
 void sbx_output_watch_flip(struct sbx_output *output);
 void sbx_output_forget_flip(struct sbx_output *output);
 void sbx_output_handle_late_flip(struct sbx_output *output);
+
+/** Tearing is wished for, or refused: whether frames are to be rendered without regard to the vblank. */
+void sbx_output_update_at_once(struct sbx_output *output);
 
 /** Whether the buffer is not the output's own. */
 bool sbx_output_is_foreign(const struct sbx_output *output, struct wlr_buffer *buffer);

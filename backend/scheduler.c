@@ -28,7 +28,7 @@ static int64_t get_lead(const struct sbx_scheduler *scheduler, const struct sbx_
 }
 
 static int64_t choose(const struct sbx_scheduler *scheduler, const struct sbx_pace *pace, int64_t now_ns) {
-	if (scheduler->schedule == SBX_SCHEDULE_OFF) {
+	if (scheduler->schedule == SBX_SCHEDULE_OFF || scheduler->at_once) {
 		return now_ns;
 	}
 	int64_t vblank_ns = next_vblank(pace, now_ns);

@@ -11,8 +11,8 @@
  * it could have been made without waiting is an error of the forecast: then the next frames are begun at
  * once, twice as many each time that it happens, and fewer again when it does not.
  *
- * Nothing is delayed where the rhythm is not known (first frames, adaptive sync, an output that was idle) or
- * too little has been measured.
+ * Nothing is delayed where the rhythm is not known (first frames, adaptive sync, an output that was idle), too
+ * little has been measured, or frames are to be shown before the vblank (tearing).
  *
  * Computes only; the event loop's thread.
  */
@@ -38,6 +38,8 @@ enum {
 
 struct sbx_scheduler {
 	enum sbx_schedule schedule;
+	/** Frames are not for the vblank: nothing is delayed. */
+	bool at_once;
 	/** With SBX_SCHEDULE_FIXED: how long before the vblank. */
 	int64_t fixed_ns;
 	/** Frames are done when they are committed: the CPU draws. */

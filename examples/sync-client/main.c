@@ -325,6 +325,7 @@ static bool write_stats(struct client *client) {
 	fprintf(file, "elapsed_us %" PRIu64 "\n", (client->end_ns - client->start_ns) / 1000);
 	fprintf(file, "frames %" PRIu64 "\npresented %" PRIu64 "\ndiscarded %" PRIu64 "\n",
 		client->frames, client->presented, client->discarded);
+	fprintf(file, "released %zu\n", client->releases.count);
 	fprintf(file, "early_releases %" PRIu64 "\nearly_shows %" PRIu64 "\n",
 		client->early_releases, client->early_shows);
 	write_series(file, "acquire", &client->acquire_waits);

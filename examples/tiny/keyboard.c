@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include <wlr/backend/session.h>
+#include <wlr/types/wlr_cursor.h>
 #include <wlr/types/wlr_keyboard.h>
 #include <wlr/types/wlr_seat.h>
 #include <xkbcommon/xkbcommon.h>
@@ -64,6 +65,11 @@ static bool run_binding(struct tiny *tiny, xkb_keysym_t symbol) {
 		if (tiny->focused != NULL) {
 			tiny_window_toggle_fullscreen(tiny->focused);
 		}
+		return true;
+	case XKB_KEY_minus:
+	case XKB_KEY_equal:
+		tiny_output_change_mode(tiny_output_at(tiny, tiny->cursor->x, tiny->cursor->y),
+			symbol == XKB_KEY_equal);
 		return true;
 	default:
 		return false;

@@ -43,6 +43,8 @@ static void usage(FILE *file) {
 		"      --schedule WHEN   render: off (at the frame event), auto (as late as is safe), or so\n"
 		"                        many microseconds before the vblank\n"
 		"      --no-scanout      compose every frame\n"
+		"      --adaptive-sync       monitors that can follow the frames' rhythm do\n"
+		"      --tearing             show frames at once, not at the vblank, where that can be done\n"
 		"      --icc FILE        the monitors have this ICC profile\n"
 		"      --policy NAME     when commits are latched: signalled (default), materialised,\n"
 		"                        deadline\n"
@@ -56,7 +58,7 @@ static void usage(FILE *file) {
 		"\n"
 		"Hold Alt: drag with the left button moves a window, with the right button resizes it;\n"
 		"Tab next window, Q close it, F fullscreen, Return starts $TERMINAL (foot), Escape ends\n"
-		"tiny. Ctrl+Alt+F1..F12 switch the virtual terminal.\n", file);
+		"tiny, - and = give the monitor its next smaller or larger mode. Ctrl+Alt+F1..F12 switch the virtual terminal.\n", file);
 }
 
 static bool parse_size(const char *text, struct tiny_options *options) {
@@ -124,6 +126,12 @@ static bool parse_option(struct program *program, int option, const char *value)
 	case 'N':
 		program->tiny.options.output.no_scanout = true;
 		return true;
+	case 'A':
+		program->tiny.options.adaptive_sync = true;
+		return true;
+	case 'F':
+		program->tiny.options.tearing = true;
+		return true;
 	case 'I':
 		program->tiny.options.icc_path = value;
 		return true;
@@ -159,6 +167,8 @@ static bool parse_options(struct program *program, int argc, char *argv[]) {
 		{ "schedule", required_argument, NULL, 'W' },
 		{ "mirror", no_argument, NULL, 'M' },
 		{ "no-scanout", no_argument, NULL, 'N' },
+		{ "adaptive-sync", no_argument, NULL, 'A' },
+		{ "tearing", no_argument, NULL, 'F' },
 		{ "icc", required_argument, NULL, 'I' },
 		{ "size", required_argument, NULL, 'S' },
 		{ "policy", required_argument, NULL, 'P' },

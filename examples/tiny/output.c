@@ -111,6 +111,9 @@ static bool switch_on(struct tiny_output *output) {
 		wlr_output_state_set_custom_mode(&state, options->width, options->height,
 			options->refresh_mhz);
 	}
+	if (options->adaptive_sync && output->wlr->adaptive_sync_supported) {
+		wlr_output_state_set_adaptive_sync_enabled(&state, true);
+	}
 	bool on = wlr_output_commit_state(output->wlr, &state);
 	wlr_output_state_finish(&state);
 	return on;
@@ -152,6 +155,7 @@ static void handle_new_output(struct wl_listener *listener, void *data) {
 		output_destroy(output);
 		return;
 	}
+	sbx_output_set_tearing(output->sbx, tiny->options.tearing);
 	tiny_listen(&output->frame, sbx_output_get_frame_signal(output->sbx), handle_frame);
 	tiny_listen(&output->present, &wlr->events.present, handle_present);
 	tiny_listen(&output->request_state, &wlr->events.request_state, handle_request_state);
@@ -180,6 +184,36 @@ struct tiny_output *tiny_output_at(struct tiny *tiny, double x, double y) {
 		return output;
 	}
 	return NULL;
+}
+
+static int64_t area_of(const struct wlr_output_mode *mode) {
+	return (int64_t)mode->width * mode->height;
+}
+
+/* Of several with that size the first, which the monitor likes best. */
+static struct wlr_output_mode *find_next_mode(struct wlr_output *output, bool larger) {
+	int64_t now = (int64_t)output->width * output->height;
+	struct wlr_output_mode *mode, *next = NULL;
+	wl_list_for_each(mode, &output->modes, link) {
+		int64_t area = area_of(mode);
+		if ((larger ? area > now : area < now) &&
+				(next == NULL || (larger ? area < area_of(next) : area > area_of(next)))) {
+			next = mode;
+		}
+	}
+	return next;
+}
+
+void tiny_output_change_mode(struct tiny_output *output, bool larger) {
+	struct wlr_output_mode *mode = output != NULL ? find_next_mode(output->wlr, larger) : NULL;
+	if (mode == NULL) {
+		return;
+	}
+	struct wlr_output_state state;
+	wlr_output_state_init(&state);
+	wlr_output_state_set_mode(&state, mode);
+	wlr_output_commit_state(output->wlr, &state);
+	wlr_output_state_finish(&state);
 }
 
 void tiny_outputs_init_render(struct tiny *tiny) {

@@ -79,7 +79,7 @@ static void print_output(FILE *file, const struct tiny_output *output) {
 	} counts[] = {
 		{ "frames", info.frames }, { "scanned_out", info.scanned_out }, { "waited", info.waited },
 		{ "dropped", info.dropped }, { "refused", info.refused }, { "late_flips", info.late_flips },
-		{ "lost_flips", info.lost_flips },
+		{ "lost_flips", info.lost_flips }, { "torn", info.torn },
 		{ "age_us", output->shown > 0 ? output->age_ns / output->shown / 1000 : 0 },
 		{ "shown", output->shown }, { "missed_vblanks", info.missed_vblanks },
 		{ "delay_us", info.delay_us }, { "cpu_us", info.cpu_us }, { "gpu_us", info.gpu_us },

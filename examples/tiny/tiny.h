@@ -51,6 +51,7 @@ struct tiny_options {
 	enum sbx_latch_policy policy;
 	const char *presented_path; /* a line for each frame that reached a monitor; NULL: none */
 	struct sbx_output_options output; /* when frames are rendered, and more */
+	bool adaptive_sync, tearing; /* of outputs that can */
 	const char *icc_path;  /* a profile for all outputs; NULL: none */
 	const char *headless;  /* virtual outputs, see headless.c; NULL: what the machine has */
 };
@@ -191,6 +192,8 @@ void tiny_outputs_finish(struct tiny *tiny);
 void tiny_outputs_init_render(struct tiny *tiny);
 /** The output at that place, else the first one. NULL if there is none. */
 struct tiny_output *tiny_output_at(struct tiny *tiny, double x, double y);
+/** The next larger or smaller one that the monitor lists, if there is one. `output` may be NULL. */
+void tiny_output_change_mode(struct tiny_output *output, bool larger);
 
 /* window.c */
 

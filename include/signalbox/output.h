@@ -134,6 +134,18 @@ SBX_API bool sbx_output_commit(struct sbx_output *output, struct wlr_render_pass
 SBX_API void sbx_output_set_schedule(struct sbx_output *output, enum sbx_schedule schedule,
 	uint32_t fixed_us);
 
+/**
+ * From the next frame on frames may be shown at once, in the middle of a scanout, not at the vblank: the lowest
+ * latency, and pictures that are torn. For a game in full screen that asks for it
+ * (wp_tearing_control_v1), usually. wlr_output_state.tearing_page_flip asks the same for one frame.
+ *
+ * It is a wish: where the output refuses, the frame is shown at the vblank; sbx_output_info.torn counts those
+ * that it did not refuse. The other guarantees stand: such a frame is committed when its fence has signalled
+ * and not before (sbx_output_options.scanout_unsignalled does not count), it is the plane's until
+ * the next one has taken its place, and its rendering is not delayed.
+ */
+SBX_API void sbx_output_set_tearing(struct sbx_output *output, bool tearing);
+
 /** Whether a frame waits for its fence: what is begun now would have to wait behind it. */
 SBX_API bool sbx_output_is_busy(const struct sbx_output *output);
 
@@ -197,6 +209,8 @@ struct sbx_output_info {
 	enum sbx_scanout scanout;
 	/** Frames committed, and those of them that were clients' buffers. */
 	uint64_t frames, scanned_out;
+	/** Frames that were committed to be shown at once, not at the vblank. */
+	uint64_t torn;
 	/** Commits that waited on the event loop for their fence. */
 	uint64_t waited;
 	/** Frames that were never shown: their fence failed or did not come, or something took their place. */

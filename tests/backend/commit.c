@@ -446,6 +446,210 @@ static void test_cursor_moves(void **state) {
 	screen_finish(&screen);
 }
 
+/* Frames that are shown at once. */
+
+/* It is committed when it is done, and not before, without a fence; the output is free meanwhile. */
+static void test_tearing(void **state) {
+	struct screen screen;
+	screen_init(&screen, *state, NULL);
+	sbx_output_set_tearing(screen.output, true);
+	screen.slow = true;
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(screen_draw(&screen));
+		assert_true(sbx_output_is_busy(screen.output));
+		screen_pass_ms(&screen, 20);
+		assert_int_equal(screen.commits, i);
+		rig_signal(screen.rig, &screen.work, 0);
+		screen_pass_ms(&screen, 1);
+		assert_int_equal(screen.commits, i + 1);
+		assert_true(screen.tore);
+		assert_false(screen.had_fence);
+		screen_flip(&screen);
+	}
+	assert_int_equal(screen_info(&screen).torn, 3);
+	assert_int_equal(screen_info(&screen).way, SBX_FENCE_WAIT);
+	// Off again: at the vblank, with the fence.
+	sbx_output_set_tearing(screen.output, false);
+	assert_true(screen_draw(&screen));
+	assert_false(screen.tore);
+	assert_true(screen.had_fence);
+	assert_int_equal(screen_info(&screen).torn, 3);
+	rig_signal(screen.rig, &screen.work, 0);
+	screen_finish(&screen);
+}
+
+/* The wish for a single frame. */
+static void test_tearing_once(void **state) {
+	struct screen screen;
+	screen_init(&screen, *state, NULL);
+	struct wlr_output_state frame;
+	wlr_output_state_init(&frame);
+	frame.tearing_page_flip = true;
+	struct wlr_render_pass *pass = sbx_output_begin(screen.output, &frame, NULL);
+	assert_true(sbx_output_commit(screen.output, pass, &frame));
+	wlr_output_state_finish(&frame);
+	assert_true(screen.tore);
+	assert_false(screen.had_fence);
+	screen_flip(&screen);
+	assert_true(screen_draw(&screen));
+	assert_false(screen.tore);
+	screen_finish(&screen);
+}
+
+/* An output that says no when it is asked: the vblank, the fence with the commit, and nobody is blamed. */
+static void test_tearing_refused_in_test(void **state) {
+	struct screen screen;
+	screen_init(&screen, *state, NULL);
+	sbx_output_set_tearing(screen.output, true);
+	screen.refuse_tearing = screen.slow = true;
+	assert_true(screen_draw(&screen));
+	assert_int_equal(screen.commits, 1);
+	assert_int_equal(screen.refused, 0);
+	assert_false(screen.tore);
+	assert_true(screen.had_fence);
+	rig_signal(screen.rig, &screen.work, 0);
+	screen_flip(&screen);
+	// The next frame may be: a cursor has moved, and now it does not.
+	screen.refuse_tearing = screen.slow = false;
+	assert_true(screen_draw(&screen));
+	assert_true(screen.tore);
+	screen_finish(&screen);
+}
+
+/* Nor is an output that never does it asked for ever, and its frames are not rendered as if it did. */
+static void test_tearing_never(void **state) {
+	struct screen screen;
+	screen_init(&screen, *state, &(struct sbx_output_options){
+		.schedule = SBX_SCHEDULE_FIXED, .fixed_us = 3000,
+	});
+	screen_pass_ms(&screen, 8);
+	sbx_output_set_tearing(screen.output, true);
+	screen.refuse_tearing = true;
+	for (int i = 0; i < 1000; i++) {
+		assert_true(screen_draw(&screen));
+		screen_flip(&screen);
+		assert_int_equal(screen.frames, i + 1); // delayed
+		screen_pass_ms(&screen, 8);
+	}
+	assert_true(screen.tearing_tests >= 9 && screen.tearing_tests <= 12);
+	screen.refuse_tearing = false;
+	for (int i = 0; i <= SBX_TEARING_PAUSE_MAX_FRAMES && !screen.tore; i++) {
+		assert_true(screen_draw(&screen));
+		screen_flip(&screen);
+		screen_pass_ms(&screen, 8);
+	}
+	assert_true(screen.tore);
+	screen_finish(&screen);
+}
+
+/* One that says yes, and then refuses: the same frame at the vblank, at once, and no fence is blamed. */
+static void refuse_tearing(struct rig *rig, bool slow) {
+	struct screen screen;
+	screen_init(&screen, rig, NULL);
+	sbx_output_set_tearing(screen.output, true);
+	screen.tearing_error = EINVAL;
+	screen.slow = slow;
+	assert_true(screen_draw(&screen));
+	if (slow) {
+		assert_int_equal(screen.refused, 0);
+		rig_signal(screen.rig, &screen.work, 0);
+		screen_pass_ms(&screen, 1);
+	}
+	assert_int_equal(screen.refused, 1);
+	assert_int_equal(screen.commits, 1);
+	assert_false(screen.tore);
+	assert_false(screen.had_fence);
+	assert_int_equal(screen_info(&screen).torn, 0);
+	assert_int_equal(screen_info(&screen).dropped, 0);
+	screen_flip(&screen);
+	screen.slow = false;
+	for (int i = 0; i < SBX_TEARING_PAUSE_FRAMES; i++) {
+		assert_true(screen_draw(&screen));
+		assert_true(screen.had_fence);
+		screen_flip(&screen);
+	}
+	assert_int_equal(screen.refused, 1);
+	screen.tearing_error = 0;
+	assert_true(screen_draw(&screen));
+	assert_true(screen.tore);
+	assert_false(screen.output->quirks->refuses_fences);
+	assert_int_equal(screen.output->quirks->suspicions, 0);
+	screen_finish(&screen);
+}
+
+static void test_tearing_refused(void **state) {
+	refuse_tearing(*state, false);
+	refuse_tearing(*state, true);
+}
+
+/* Busy is busy, with and without: tried again later. */
+static void test_tearing_busy(void **state) {
+	struct screen screen;
+	screen_init(&screen, *state, NULL);
+	sbx_output_set_tearing(screen.output, true);
+	screen.error = EBUSY;
+	assert_false(screen_draw(&screen));
+	assert_int_equal(screen.commits, 0);
+	screen.error = 0;
+	screen_pass_ms(&screen, 10);
+	assert_int_equal(screen.frames, 1);
+	assert_true(screen_draw(&screen));
+	assert_true(screen.tore);
+	screen_finish(&screen);
+}
+
+/* A plane reads until the flip that replaces it, at the vblank or not. */
+static void test_tearing_scanout(void **state) {
+	struct screen screen;
+	screen_init(&screen, *state, NULL);
+	sbx_output_set_tearing(screen.output, true);
+	struct rig_buffer buffers[2];
+	rig_buffer_init(&buffers[0], 64, 32);
+	rig_buffer_init(&buffers[1], 64, 32);
+	for (int i = 0; i < 6; i++) {
+		assert_true(screen_scan_out(&screen, &buffers[i % 2].base));
+		assert_true(screen.tore);
+		assert_true(buffers[i % 2].base.n_locks > 0);
+		assert_true(i == 0 || buffers[(i + 1) % 2].base.n_locks > 0);
+		screen_flip(&screen);
+		assert_int_equal(buffers[(i + 1) % 2].base.n_locks, 0);
+	}
+	assert_int_equal(screen_info(&screen).torn, 6);
+	assert_int_equal(screen_info(&screen).scanned_out, 6);
+	screen_finish(&screen);
+	rig_buffer_finish(&buffers[0]);
+	rig_buffer_finish(&buffers[1]);
+}
+
+/* Adaptive sync goes on and off, and the buffer on the screen is still being read. */
+static void test_adaptive_sync(void **state) {
+	struct screen screen;
+	screen_init(&screen, *state, NULL);
+	struct rig_buffer buffer;
+	rig_buffer_init(&buffer, 64, 32);
+	assert_true(screen_scan_out(&screen, &buffer.base));
+	screen_flip(&screen);
+	for (int i = 0; i < 2; i++) {
+		struct wlr_output_state vrr;
+		wlr_output_state_init(&vrr);
+		wlr_output_state_set_adaptive_sync_enabled(&vrr, i == 0);
+		assert_true(sbx_output_commit(screen.output, NULL, &vrr));
+		wlr_output_state_finish(&vrr);
+		assert_int_equal(screen.committed & WLR_OUTPUT_STATE_ADAPTIVE_SYNC_ENABLED,
+			WLR_OUTPUT_STATE_ADAPTIVE_SYNC_ENABLED);
+		screen.wlr.adaptive_sync_status = i == 0 ? WLR_OUTPUT_ADAPTIVE_SYNC_ENABLED :
+			WLR_OUTPUT_ADAPTIVE_SYNC_DISABLED; // by the backend
+		screen_flip(&screen);
+		assert_true(buffer.base.n_locks > 0);
+	}
+	assert_true(screen_draw(&screen));
+	assert_true(buffer.base.n_locks > 0);
+	screen_flip(&screen);
+	assert_int_equal(buffer.base.n_locks, 0);
+	screen_finish(&screen);
+	rig_buffer_finish(&buffer);
+}
+
 #define FAKE(name, function) { "commit: " name, function, rig_setup, rig_teardown, NULL }
 
 static const struct CMUnitTest host[] = {
@@ -472,6 +676,14 @@ static const struct CMUnitTest host[] = {
 	FAKE("clients' buffers are forbidden", test_scanout_forbidden),
 	FAKE("layers are refused", test_layers),
 	FAKE("the cursor moves while a frame waits", test_cursor_moves),
+	FAKE("frames are shown at once", test_tearing),
+	FAKE("a frame is shown at once", test_tearing_once),
+	FAKE("to show at once is refused in the test", test_tearing_refused_in_test),
+	FAKE("to show at once is refused always", test_tearing_never),
+	FAKE("to show at once is refused", test_tearing_refused),
+	FAKE("to show at once, EBUSY", test_tearing_busy),
+	FAKE("clients' buffers are shown at once", test_tearing_scanout),
+	FAKE("adaptive sync goes on and off", test_adaptive_sync),
 };
 
 int main(int argc, char *argv[]) {

@@ -205,6 +205,92 @@ static void test_trusted(void **state) {
 	finish(&stage);
 }
 
+/* Not where frames are shown at once: such a one has to be done. */
+static void test_trusted_and_torn(void **state) {
+	struct stage stage;
+	init(&stage, *state, &(struct sbx_output_options){ .scanout_unsignalled = true });
+	sbx_output_set_tearing(stage.screen.output, true);
+	int fence = pend_acquire(&stage, 1);
+	struct sbx_loan *loan = lend(&stage, 0, 1);
+	assert_true(screen_scan_out(&stage.screen, &stage.buffers[0].base));
+	assert_int_equal(stage.screen.commits, 0);
+	kernel_fake_fence_signal(fence, 0);
+	screen_pass_ms(&stage.screen, 1);
+	assert_int_equal(stage.screen.commits, 1);
+	assert_true(stage.screen.tore);
+	assert_false(stage.screen.had_fence);
+	screen_flip(&stage.screen);
+	sbx_loan_drop(loan);
+	assert_false(is_released(&stage, 1));
+	assert_true(screen_draw(&stage.screen));
+	assert_false(is_released(&stage, 1));
+	screen_flip(&stage.screen);
+	screen_pass_ms(&stage.screen, 1);
+	assert_true(is_released(&stage, 1));
+	finish(&stage);
+}
+
+/* Another mode, with the client's buffer on the screen and the next one's fence pending. */
+static void test_mode_change(void **state) {
+	struct stage stage;
+	init(&stage, *state, NULL);
+	signal_acquire(&stage, 1);
+	struct sbx_loan *shown = lend(&stage, 0, 1);
+	assert_true(screen_scan_out(&stage.screen, &stage.buffers[0].base));
+	screen_flip(&stage.screen);
+	int fence = pend_acquire(&stage, 2);
+	struct sbx_loan *next = lend(&stage, 1, 2);
+	assert_true(screen_scan_out(&stage.screen, &stage.buffers[1].base));
+	assert_true(sbx_output_is_busy(stage.screen.output));
+	sbx_loan_drop(shown);
+
+	struct wlr_output_state mode;
+	wlr_output_state_init(&mode);
+	wlr_output_state_set_custom_mode(&mode, 80, 60, 50000);
+	assert_true(wlr_output_commit_state(&stage.screen.wlr, &mode));
+	wlr_output_state_finish(&mode);
+	assert_false(sbx_output_is_busy(stage.screen.output));
+	assert_false(is_released(&stage, 1)); // read until the new mode's first frame is there
+	screen_flip(&stage.screen);
+	assert_true(is_released(&stage, 1));
+
+	unsigned commits = stage.screen.commits;
+	kernel_fake_fence_signal(fence, 0);
+	screen_pass_ms(&stage.screen, 5);
+	assert_int_equal(stage.screen.commits, commits);
+	sbx_loan_drop(next);
+	assert_true(is_released(&stage, 2));
+	finish(&stage);
+}
+
+/* The seat is taken away while the screen reads one buffer and the next one's fence is pending. */
+static void test_suspended(void **state) {
+	struct stage stage;
+	init(&stage, *state, NULL);
+	signal_acquire(&stage, 1);
+	struct sbx_loan *shown = lend(&stage, 0, 1);
+	assert_true(screen_scan_out(&stage.screen, &stage.buffers[0].base));
+	screen_flip(&stage.screen);
+	int fence = pend_acquire(&stage, 2);
+	struct sbx_loan *next = lend(&stage, 1, 2);
+	assert_true(screen_scan_out(&stage.screen, &stage.buffers[1].base));
+	// wlroots destroys the output, and keeps what KMS reads locked by itself.
+	wlr_buffer_lock(&stage.buffers[0].base);
+	wl_list_remove(&stage.screen.frame.link);
+	wl_list_init(&stage.screen.frame.link);
+	sbx_output_destroy(stage.screen.output);
+	sbx_loan_drop(shown);
+	assert_false(is_released(&stage, 1));
+	kernel_fake_fence_signal(fence, 0);
+	screen_pass_ms(&stage.screen, 5);
+	assert_int_equal(stage.screen.commits, 1);
+	wlr_buffer_unlock(&stage.buffers[0].base);
+	assert_true(is_released(&stage, 1));
+	sbx_loan_drop(next);
+	assert_true(is_released(&stage, 2));
+	finish(&stage);
+}
+
 /* Too late: the frame is given up, and composed for a while. */
 static void test_too_late(void **state) {
 	struct stage stage;
@@ -303,6 +389,9 @@ static const struct CMUnitTest host[] = {
 	FAKE("unplugged", test_unplugged),
 	FAKE("a pending fence does not get to the screen", test_pending),
 	FAKE("a trusted client's does", test_trusted),
+	FAKE("nor a trusted client's where frames are shown at once", test_trusted_and_torn),
+	FAKE("another mode", test_mode_change),
+	FAKE("the seat is taken away", test_suspended),
 	FAKE("a fence that comes too late", test_too_late),
 	FAKE("a fence that fails", test_failed),
 	FAKE("each call into the kernel fails", test_each_call_fails),

@@ -198,6 +198,66 @@ static void test_schedule(void **state) {
 	screen_finish(&screen);
 }
 
+/* What is shown at once is rendered at once, and has no vblank to miss. */
+static void test_schedule_tearing(void **state) {
+	struct screen screen;
+	screen_init(&screen, *state, &(struct sbx_output_options){
+		.schedule = SBX_SCHEDULE_FIXED, .fixed_us = 3000,
+	});
+	assert_true(screen_draw(&screen));
+	screen_flip(&screen); // now; the period is 10 ms
+	assert_int_equal(screen.frames, 0); // delayed
+	screen_pass_ms(&screen, 8);
+	assert_int_equal(screen.frames, 1);
+	sbx_output_set_tearing(screen.output, true);
+	for (unsigned i = 1; i < 4; i++) {
+		assert_true(screen_draw(&screen));
+		assert_true(screen.tore);
+		screen_pass_ms(&screen, 13);
+		screen_flip(&screen);
+		assert_int_equal(screen.frames, i + 1);
+		assert_int_equal(screen_info(&screen).delay_us, 0);
+	}
+	assert_int_equal(screen_info(&screen).missed_vblanks, 0);
+	screen_finish(&screen);
+}
+
+static void set_adaptive_sync(struct screen *screen, bool on) {
+	struct wlr_output_state vrr;
+	wlr_output_state_init(&vrr);
+	wlr_output_state_set_adaptive_sync_enabled(&vrr, on);
+	assert_true(wlr_output_commit_state(&screen->wlr, &vrr));
+	wlr_output_state_finish(&vrr);
+	screen->wlr.adaptive_sync_status = on ? WLR_OUTPUT_ADAPTIVE_SYNC_ENABLED :
+		WLR_OUTPUT_ADAPTIVE_SYNC_DISABLED; // as a backend does
+	screen_flip(screen);
+}
+
+/* With adaptive sync there are no vblanks to count on. */
+static void test_schedule_adaptive_sync(void **state) {
+	struct screen screen;
+	screen_init(&screen, *state, &(struct sbx_output_options){
+		.schedule = SBX_SCHEDULE_FIXED, .fixed_us = 3000,
+	});
+	screen_pass_ms(&screen, 8); // what was planned before
+	assert_int_equal(screen.frames, 1);
+	set_adaptive_sync(&screen, true);
+	assert_int_equal(screen.frames, 2);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(screen_draw(&screen));
+		screen_pass_ms(&screen, 23);
+		screen_flip(&screen);
+		assert_int_equal(screen.frames, 3 + i);
+		assert_int_equal(screen_info(&screen).delay_us, 0);
+	}
+	assert_int_equal(screen_info(&screen).missed_vblanks, 0);
+	set_adaptive_sync(&screen, false);
+	assert_int_equal(screen.frames, 5); // delayed again
+	screen_pass_ms(&screen, 8);
+	assert_int_equal(screen.frames, 6);
+	screen_finish(&screen);
+}
+
 /* A frame that others commit while ours is delayed. */
 static void test_schedule_overtaken(void **state) {
 	struct screen screen;
@@ -242,6 +302,8 @@ static const struct CMUnitTest host[] = {
 	FAKE("unplugged with a flip pending", test_unplugged),
 	FAKE("committed by others", test_committed_by_others),
 	FAKE("a schedule", test_schedule),
+	FAKE("what is shown at once is not delayed", test_schedule_tearing),
+	FAKE("adaptive sync", test_schedule_adaptive_sync),
 	FAKE("overtaken while delayed", test_schedule_overtaken),
 	FAKE("names", test_names),
 };

@@ -76,12 +76,14 @@ static bool output_test(struct wlr_output *wlr, const struct wlr_output_state *s
 	struct screen *screen = wl_container_of(wlr, screen, wlr);
 	bool foreign = (state->committed & WLR_OUTPUT_STATE_BUFFER) != 0 && screen->output != NULL &&
 		sbx_output_is_foreign(screen->output, state->buffer);
-	return !(foreign && screen->refuse_foreign);
+	screen->tearing_tests += state->tearing_page_flip;
+	return !(foreign && screen->refuse_foreign) && !(state->tearing_page_flip && screen->refuse_tearing);
 }
 
 static bool output_commit(struct wlr_output *wlr, const struct wlr_output_state *state) {
 	struct screen *screen = wl_container_of(wlr, screen, wlr);
-	int error = has_fence(state) && screen->fence_error != 0 ? screen->fence_error : screen->error;
+	int error = has_fence(state) && screen->fence_error != 0 ? screen->fence_error :
+		state->tearing_page_flip && screen->tearing_error != 0 ? screen->tearing_error : screen->error;
 	if (error != 0) {
 		screen->refused++;
 		errno = error;
@@ -91,6 +93,7 @@ static bool output_commit(struct wlr_output *wlr, const struct wlr_output_state 
 	screen->committed = state->committed;
 	screen->buffer = state->buffer;
 	screen->reconfigures = state->allow_reconfiguration;
+	screen->tore = state->tearing_page_flip;
 	screen->had_fence = has_fence(state);
 	if (screen->had_fence) {
 		screen->fence = (struct sbx_point){ state->wait_timeline->handle, state->wait_point };
@@ -315,7 +318,7 @@ void screen_flip(struct screen *screen) {
 		.commit_seq = screen->wlr.commit_seq,
 		.presented = true,
 		.refresh = 10 * (int)MS,
-		.flags = WLR_OUTPUT_PRESENT_VSYNC,
+		.flags = screen->tore ? 0 : WLR_OUTPUT_PRESENT_VSYNC,
 		.when = { .tv_sec = clock_fake_now() / SECOND, .tv_nsec = clock_fake_now() % SECOND },
 	};
 	wlr_output_send_present(&screen->wlr, &event);

@@ -29,16 +29,19 @@ struct screen {
 	int error;
 	/** errno of commits that bring a fence; 0: as the others. */
 	int fence_error;
+	/** errno of commits that are to be shown at once; 0: as the others. And tests of them fail. */
+	int tearing_error;
+	bool refuse_tearing;
 	/** Tests of buffers that are not the screen's own fail. */
 	bool refuse_foreign;
 	/** The primary plane takes no format at all. */
 	bool limit_formats;
 
 	/* What was seen: of the last commit that was taken. */
-	unsigned commits, refused;
+	unsigned commits, refused, tearing_tests;
 	uint32_t committed;
 	struct wlr_buffer *buffer;
-	bool had_fence, reconfigures;
+	bool had_fence, reconfigures, tore;
 	struct sbx_point fence;
 
 	/* Whether the passes' work is pending, and until which fence. */
@@ -55,7 +58,7 @@ struct screen {
 void screen_init(struct screen *screen, struct rig *rig, const struct sbx_output_options *options);
 void screen_finish(struct screen *screen);
 
-/** The flip of what was committed last has happened. */
+/** The flip of what was committed last has happened: at a vblank, unless it was to be shown at once. */
 void screen_flip(struct screen *screen);
 
 /** Compose a frame without a scene; what sbx_output_commit() says. */

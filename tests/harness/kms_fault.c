@@ -8,11 +8,17 @@
  *	noflip [N]          commits are carried out, and their flip is never told of
  *	stuck               the next flip does not happen, and the kernel is busy with it, while this line is there
  *	unplug NUMBER       the connector with this type id ("Virtual-NUMBER") is disconnected
+ *	vrr                 monitors say that they can do adaptive sync (read when they are connected)
+ *	async               the driver says that it can flip at once (read at the start); it flips at the vblank
+ *	tear ERRNO [N]      commits that are to flip at once fail
+ *	tear-test ERRNO [N] tests of such commits fail
  *
- * TEST_ONLY commits are left alone, and so are those that may change the mode, but for "stuck". What was done
- * is written, a line each, to the same name with ".log" behind it: "fence EPERM", "commit EBUSY", "noflip";
- * "stuck begins", then "stuck refused" for commits that do not block and "stuck blocked" for those that would;
- * "passed" with "fence" or "no-fence" for the commits that got through.
+ * TEST_ONLY commits are left alone, but for those that are to flip at once, and so are those that may change the
+ * mode, but for "stuck". What was done is written, a line each, to the same name with ".log" behind it:
+ * "fence EPERM", "commit EBUSY", "noflip", "tear EINVAL", "tear-test EINVAL"; "stuck begins", then "stuck refused"
+ * for commits that do not block and "stuck blocked" for those that would; "passed" with "fence" or "no-fence" for
+ * the commits that got through, or "async" with the same for those of them that were to flip at once; "vrr on"
+ * and "vrr off" when a commit changes that.
  *
  * With SBX_KMS_NAIVE in the environment the compositor is what it would be without struct sbx_output's care:
  * its frames are committed as wlroots does it.
@@ -28,15 +34,33 @@
 #include <xf86drm.h>
 #include <xf86drmMode.h>
 
-enum { MAX_FENCE_PROPS = 64 };
+enum {
+	MAX_PROPS = 64,
+	/** The driver has no property with such a number. */
+	VRR_CAPABLE_PROP = 0x7fffff01,
+};
+
+enum kind {
+	FENCE,
+	COMMIT,
+	NOFLIP,
+	TEAR,
+	TEAR_TEST,
+	KIND_COUNT,
+};
+
+/** Properties of that name, of all planes or CRTCs. */
+struct props {
+	uint32_t ids[MAX_PROPS];
+	int count;
+};
 
 static int (*real_ioctl)(int fd, unsigned long request, void *arg);
-static uint32_t fence_props[MAX_FENCE_PROPS];
-static int fence_prop_count;
+static struct props fence_props, vrr_props;
 
 static struct {
 	char text[512];
-	int left[3]; // of fence, commit, noflip; -1: without end
+	int left[KIND_COUNT]; // -1: without end
 } faults;
 
 int ioctl(int fd, unsigned long request, ...) __attribute__((visibility("default")));
@@ -51,7 +75,9 @@ static const struct {
 	{ "ENOSPC", ENOSPC }, { "ENOMEM", ENOMEM }, { "EACCES", EACCES },
 };
 
-static const char *const kinds[] = { "fence", "commit", "noflip" };
+static const char *const kinds[KIND_COUNT] = {
+	[FENCE] = "fence", [COMMIT] = "commit", [NOFLIP] = "noflip", [TEAR] = "tear", [TEAR_TEST] = "tear-test",
+};
 
 /* The line that begins with `kind`; NULL: there is none. */
 static const char *find_line(const char *kind) {
@@ -66,11 +92,11 @@ static const char *find_line(const char *kind) {
 }
 
 static void begin_again(void) {
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < KIND_COUNT; i++) {
 		const char *line = find_line(kinds[i]);
 		char word[32];
 		int n = -1;
-		if (line != NULL && i == 2) {
+		if (line != NULL && i == NOFLIP) {
 			sscanf(line, " %d", &n);
 		} else if (line != NULL) {
 			sscanf(line, " %31s %d", word, &n);
@@ -106,14 +132,14 @@ static void note(const char *what, const char *more) {
 }
 
 /* Whether a fault of this kind is due now, and its errno. */
-static bool take(int kind, int *error) {
+static bool take(enum kind kind, int *error) {
 	if (faults.left[kind] == 0) {
 		return false;
 	}
 	faults.left[kind] -= faults.left[kind] > 0;
 	char word[32] = "";
 	const char *line = find_line(kinds[kind]);
-	if (line != NULL && kind != 2) {
+	if (line != NULL && kind != NOFLIP) {
 		sscanf(line, " %31s", word);
 	}
 	*error = EIO;
@@ -126,16 +152,17 @@ static bool take(int kind, int *error) {
 	return true;
 }
 
-static bool is_fence_prop(uint32_t id) {
-	for (int i = 0; i < fence_prop_count; i++) {
-		if (fence_props[i] == id) {
+static bool is_one_of(const struct props *props, uint32_t id) {
+	for (int i = 0; i < props->count; i++) {
+		if (props->ids[i] == id) {
 			return true;
 		}
 	}
 	return false;
 }
 
-static bool brings_fence(const struct drm_mode_atomic *atomic) {
+/* What the commit sets such a property to; -1: it does not, or to that. */
+static int64_t find_value(const struct drm_mode_atomic *atomic, const struct props *wanted) {
 	const uint32_t *counts = (const uint32_t *)(uintptr_t)atomic->count_props_ptr;
 	const uint32_t *props = (const uint32_t *)(uintptr_t)atomic->props_ptr;
 	const uint64_t *values = (const uint64_t *)(uintptr_t)atomic->prop_values_ptr;
@@ -144,11 +171,20 @@ static bool brings_fence(const struct drm_mode_atomic *atomic) {
 		n += counts[i];
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		if (is_fence_prop(props[i]) && (int64_t)values[i] >= 0) {
-			return true;
+		if (is_one_of(wanted, props[i]) && (int64_t)values[i] >= 0) {
+			return (int64_t)values[i];
 		}
 	}
-	return false;
+	return -1;
+}
+
+static void note_vrr(const struct drm_mode_atomic *atomic) {
+	static bool on;
+	int64_t value = find_value(atomic, &vrr_props);
+	if (value >= 0 && on != (value != 0)) {
+		on = value != 0;
+		note("vrr", on ? "on" : "off");
+	}
 }
 
 /* Whether the commit is answered here, because of a flip that does not happen. */
@@ -170,31 +206,54 @@ static bool answer_stuck(const struct drm_mode_atomic *atomic, int *ret) {
 	return stuck;
 }
 
-static int commit(int fd, unsigned long request, struct drm_mode_atomic *atomic) {
-	if ((atomic->flags & DRM_MODE_ATOMIC_TEST_ONLY) != 0) {
-		return real_ioctl(fd, request, atomic);
-	}
-	read_faults();
-	int stuck_ret;
-	if (answer_stuck(atomic, &stuck_ret)) {
-		return stuck_ret;
-	}
-	if ((atomic->flags & DRM_MODE_ATOMIC_ALLOW_MODESET) != 0) {
-		return real_ioctl(fd, request, atomic);
-	}
+static int test(int fd, unsigned long request, struct drm_mode_atomic *atomic) {
+	struct drm_mode_atomic changed = *atomic;
 	int error;
-	bool fence = brings_fence(atomic);
-	if ((fence && take(0, &error)) || take(1, &error)) {
+	if ((atomic->flags & DRM_MODE_PAGE_FLIP_ASYNC) != 0) {
+		read_faults();
+		if (take(TEAR_TEST, &error)) {
+			errno = error;
+			return -1;
+		}
+		changed.flags &= ~(uint32_t)DRM_MODE_PAGE_FLIP_ASYNC;
+	}
+	return real_ioctl(fd, request, &changed);
+}
+
+/* One that neither is a test nor may change the mode. */
+static int flip(int fd, unsigned long request, struct drm_mode_atomic *atomic) {
+	int error;
+	bool fence = find_value(atomic, &fence_props) >= 0;
+	bool at_once = (atomic->flags & DRM_MODE_PAGE_FLIP_ASYNC) != 0;
+	if ((at_once && take(TEAR, &error)) || (fence && take(FENCE, &error)) || take(COMMIT, &error)) {
 		errno = error;
 		return -1;
 	}
 	struct drm_mode_atomic changed = *atomic;
-	if ((atomic->flags & DRM_MODE_PAGE_FLIP_EVENT) != 0 && take(2, &error)) {
+	changed.flags &= ~(uint32_t)DRM_MODE_PAGE_FLIP_ASYNC;
+	if ((atomic->flags & DRM_MODE_PAGE_FLIP_EVENT) != 0 && take(NOFLIP, &error)) {
 		changed.flags &= ~(uint32_t)DRM_MODE_PAGE_FLIP_EVENT;
 	}
 	int ret = real_ioctl(fd, request, &changed);
 	if (ret == 0) {
-		note("passed", fence ? "fence" : "no-fence");
+		note(at_once ? "async" : "passed", fence ? "fence" : "no-fence");
+	}
+	return ret;
+}
+
+static int commit(int fd, unsigned long request, struct drm_mode_atomic *atomic) {
+	if ((atomic->flags & DRM_MODE_ATOMIC_TEST_ONLY) != 0) {
+		return test(fd, request, atomic);
+	}
+	read_faults();
+	int ret;
+	if (answer_stuck(atomic, &ret)) {
+		return ret;
+	}
+	ret = (atomic->flags & DRM_MODE_ATOMIC_ALLOW_MODESET) != 0 ? real_ioctl(fd, request, atomic) :
+		flip(fd, request, atomic);
+	if (ret == 0) {
+		note_vrr(atomic);
 	}
 	return ret;
 }
@@ -209,11 +268,55 @@ static void unplug(struct drm_mode_get_connector *connector) {
 	}
 }
 
-static void learn_property(const struct drm_mode_get_property *property) {
-	if (strcmp(property->name, "IN_FENCE_FD") == 0 && !is_fence_prop(property->prop_id) &&
-			fence_prop_count < MAX_FENCE_PROPS) {
-		fence_props[fence_prop_count++] = property->prop_id;
+static void learn(struct props *props, const char *name, const struct drm_mode_get_property *property) {
+	if (strcmp(property->name, name) == 0 && !is_one_of(props, property->prop_id) && props->count < MAX_PROPS) {
+		props->ids[props->count++] = property->prop_id;
 	}
+}
+
+static void learn_property(const struct drm_mode_get_property *property) {
+	learn(&fence_props, "IN_FENCE_FD", property);
+	learn(&vrr_props, "VRR_ENABLED", property);
+}
+
+/* Abilities that this driver does not have. */
+
+static void pretend_capability(struct drm_get_cap *cap) {
+	if (cap->capability == DRM_CAP_ATOMIC_ASYNC_PAGE_FLIP) {
+		read_faults();
+		cap->value |= find_line("async") != NULL;
+	}
+}
+
+static void pretend_properties(struct drm_mode_obj_get_properties *all, uint32_t room) {
+	// wlroots asks for values without saying of what.
+	if (all->obj_type != DRM_MODE_OBJECT_CONNECTOR && all->obj_type != DRM_MODE_OBJECT_ANY) {
+		return;
+	}
+	read_faults();
+	if (find_line("vrr") == NULL) {
+		return;
+	}
+	uint32_t *props = (uint32_t *)(uintptr_t)all->props_ptr;
+	uint64_t *values = (uint64_t *)(uintptr_t)all->prop_values_ptr;
+	if (room > all->count_props) {
+		props[all->count_props] = VRR_CAPABLE_PROP;
+		values[all->count_props] = 1;
+	}
+	all->count_props++;
+}
+
+static int describe_vrr_capable(struct drm_mode_get_property *property) {
+	uint64_t *values = (uint64_t *)(uintptr_t)property->values_ptr;
+	strcpy(property->name, "vrr_capable");
+	property->flags = DRM_MODE_PROP_RANGE | DRM_MODE_PROP_IMMUTABLE;
+	property->count_enum_blobs = 0;
+	if (property->count_values >= 2 && values != NULL) {
+		values[0] = 0;
+		values[1] = 1;
+	}
+	property->count_values = 2;
+	return 0;
 }
 
 int ioctl(int fd, unsigned long request, ...) {
@@ -227,8 +330,18 @@ int ioctl(int fd, unsigned long request, ...) {
 	if (request == DRM_IOCTL_MODE_ATOMIC) {
 		return commit(fd, request, arg);
 	}
+	if (request == DRM_IOCTL_MODE_GETPROPERTY &&
+			((struct drm_mode_get_property *)arg)->prop_id == VRR_CAPABLE_PROP) {
+		return describe_vrr_capable(arg);
+	}
+	uint32_t room = request == DRM_IOCTL_MODE_OBJ_GETPROPERTIES ?
+		((struct drm_mode_obj_get_properties *)arg)->count_props : 0;
 	int ret = real_ioctl(fd, request, arg);
-	if (ret == 0 && request == DRM_IOCTL_MODE_GETPROPERTY) {
+	if (ret == 0 && request == DRM_IOCTL_MODE_OBJ_GETPROPERTIES) {
+		pretend_properties(arg, room);
+	} else if (ret == 0 && request == DRM_IOCTL_GET_CAP) {
+		pretend_capability(arg);
+	} else if (ret == 0 && request == DRM_IOCTL_MODE_GETPROPERTY) {
 		learn_property(arg);
 	} else if (ret == 0 && request == DRM_IOCTL_MODE_GETCONNECTOR) {
 		unplug(arg);
