@@ -37,6 +37,7 @@ static const struct bench_case all_cases[] = {
 	{ BENCH_TILES, 10, false },
 	{ BENCH_WINDOWS, 10, false },
 	{ BENCH_BLEND, 10, false },
+	{ BENCH_DAMAGE, 10, false },
 };
 #define CASE_COUNT (int)(sizeof(all_cases) / sizeof(all_cases[0]))
 
@@ -44,7 +45,7 @@ static const char usage[] =
 	"Usage: signalbox-bench [options]\n"
 	"  --renderers LIST   of signalbox,signalbox-traced,wlroots-vulkan,wlroots-vulkan-1p,\n"
 	"                     wlroots-gles2,wlroots-pixman\n"
-	"  --layouts LIST     of small,tiles,windows,blend\n"
+	"  --layouts LIST     of small,tiles,windows,blend,damage\n"
 	"  --max-textures N   leave out cases with more\n"
 	"  --budget MS        time for each case and renderer (default 2000)\n"
 	"  --limit S          begin no further case after so many seconds (default 270)\n"
@@ -202,6 +203,8 @@ static int print_report(FILE *out, const struct bench_table *table,
 	fprintf(out, "\nMedians a frame; the last three columns are ratios to wlroots-vulkan.\n");
 	fprintf(out, "\nIoctls a frame at 100 textures, by kind:\n");
 	bench_table_print_kinds(out, table);
+	fprintf(out, "\nMemory from malloc(), images of software devices included:\n");
+	bench_table_print_memory(out, table);
 	fprintf(out, "\nTargets:\n");
 	return bench_table_print_targets(out, table);
 }

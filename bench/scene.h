@@ -22,6 +22,8 @@ enum bench_layout {
 	BENCH_WINDOWS,
 	/** The same windows at an alpha of one half. */
 	BENCH_BLEND,
+	/** BENCH_WINDOWS once more, of which a hundredth is drawn: 128x72, where the sixth window begins. */
+	BENCH_DAMAGE,
 	BENCH_LAYOUTS,
 };
 
@@ -66,6 +68,9 @@ struct bench_result {
 	/** How many more fds are open after all textures, buffers and points of the case were destroyed
 	 * than before they were made. */
 	int fds_left;
+	/** Bytes from malloc() that the process has after the last frame, and had not before the case; those of
+	 * software devices' images among them. */
+	int64_t memory;
 	/** Medians: CPU of the calling thread until submit returned, CPU of the process and time until
 	 * the frame was complete. */
 	double main_ms, whole_ms, wall_ms;
