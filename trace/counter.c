@@ -18,6 +18,7 @@ static const char *const names[SBX_COUNT_MAX] = {
 	[SBX_COUNT_IOCTL_SYNC_FILE_DEADLINE] = "ioctl.sync_file_deadline",
 	[SBX_COUNT_IOCTL_DMABUF_EXPORT] = "ioctl.dmabuf_export",
 	[SBX_COUNT_IOCTL_DMABUF_IMPORT] = "ioctl.dmabuf_import",
+	[SBX_COUNT_IOCTL_DMABUF_SYNC] = "ioctl.dmabuf_sync",
 	[SBX_COUNT_IOCTL_OTHER] = "ioctl.other",
 	[SBX_COUNT_REGISTRATIONS] = "registrations",
 	[SBX_COUNT_REGISTERED] = "registered_waits",
