@@ -30,6 +30,7 @@ static const char *const names[SBX_COUNT_MAX] = {
 	[SBX_COUNT_SPLIT_FRAMES] = "split_frames",
 	[SBX_COUNT_SEMAPHORE_IMPORTS] = "semaphore_imports",
 	[SBX_COUNT_SEMAPHORE_EXPORTS] = "semaphore_exports",
+	[SBX_COUNT_COPIES] = "copies",
 	[SBX_COUNT_WAITS_LOST] = "waits_lost",
 	[SBX_COUNT_LOANS] = "loans",
 	[SBX_COUNT_COMMITS] = "commits",
