@@ -4,7 +4,7 @@
 #include <wlr/types/wlr_buffer.h>
 #include "backend/headless.h"
 #include "backend/implicit.h"
-#include "backend/redraw.h"
+#include "loan/redraw.h"
 #include "sync/fd.h"
 #include "sync/kernel.h"
 #include "trace/log.h"

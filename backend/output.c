@@ -4,8 +4,8 @@
 #include <wlr/render/swapchain.h>
 #include "backend/output.h"
 #include "backend/quirks.h"
-#include "backend/redraw.h"
 #include "loan/pace.h"
+#include "loan/redraw.h"
 #include "sync/kernel.h"
 #include "trace/log.h"
 

@@ -5,6 +5,7 @@
 #include <wlr/types/wlr_output.h>
 #include <wlr/types/wlr_output_layer.h>
 #include "loan/loan.h"
+#include "loan/redraw.h"
 #include "loan/screen.h"
 #include "trace/recorder.h"
 
@@ -181,6 +182,13 @@ void sbx_screen_watch(struct wlr_output *output) {
 	screen->destroy.notify = handle_destroy;
 	wl_signal_add(&output->events.destroy, &screen->destroy);
 	wl_list_insert(&screens, &screen->link);
+}
+
+void sbx_screens_redraw(void) {
+	struct screen *screen, *next;
+	wl_list_for_each_safe(screen, next, &screens, link) {
+		sbx_redraw(screen->output);
+	}
 }
 
 const char *sbx_screens_find_loan(uint64_t loan) {

@@ -17,6 +17,9 @@ struct wlr_output;
 /** Watch the output until it is destroyed. Once is enough; more often does no harm, nor does failing. */
 void sbx_screen_watch(struct wlr_output *output);
 
+/** Draw all outputs again that are watched: what was drawn was not the newest. */
+void sbx_screens_redraw(void);
+
 /** The name of the output that scans this loan's buffer out, or was given it to do so; NULL: none. */
 const char *sbx_screens_find_loan(uint64_t loan);
 

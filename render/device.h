@@ -94,6 +94,8 @@ struct sbx_device {
 	uint64_t submitted, completed;
 	/** Once true it stays true; see sbx_device_check(). */
 	bool lost;
+	/** The log says that memory of another device was refused. */
+	bool refusal_logged;
 	/** How many validation messages were seen (tests fail on any). */
 	unsigned validation_messages;
 

@@ -82,7 +82,8 @@ struct sbx_image *sbx_image_create(struct sbx_device *device, const struct sbx_f
  * (lseek), and that each fd is a dma-buf. Planes may lie in one dma-buf or in several.
  *
  * Returns 0 and *image, or -EINVAL (the buffer's description is wrong), -ENOTSUP (the device cannot
- * take this format or modifier), -EBADF, -ENOMEM, -EMFILE, -ENODEV; one line is logged.
+ * take this format or modifier, or have this memory: mapping.h), -EBADF, -ENOMEM, -EMFILE, -ENODEV; one line
+ * is logged.
  */
 int sbx_image_import_dmabuf(struct sbx_device *device, const struct sbx_dmabuf *dmabuf,
 	uint32_t uses, struct sbx_image **image);

@@ -1,5 +1,5 @@
 /**
- * What image.c and import.c share.
+ * What image.c, import.c and mapping.c share.
  */
 #ifndef SBX_RENDER_IMAGE_PRIVATE_H
 #define SBX_RENDER_IMAGE_PRIVATE_H
@@ -18,6 +18,13 @@ int sbx_image_create_views(struct sbx_image *image, uint32_t uses, const VkCompo
 
 /** Make a YCbCr image's planes views of its handle. 0 or a negative errno. */
 int sbx_image_create_plane_views(struct sbx_image *image);
+
+/**
+ * Check a dma-buf's description as an import does, in numbers, without making anything and without a line in the
+ * log. 0, *format and the bytes in each plane's buffer, or what sbx_image_import_dmabuf() would return.
+ */
+int sbx_dmabuf_check(struct sbx_device *device, const struct sbx_dmabuf *dmabuf, uint32_t uses,
+	const struct sbx_format **format, uint64_t sizes[static SBX_DMABUF_MAX_PLANES]);
 
 /** Destroy a half-built image at once: nothing was recorded with it. */
 void sbx_image_abandon(struct sbx_image *image);

@@ -4,6 +4,7 @@
 #include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -29,6 +30,8 @@ struct import {
 	uint64_t size[SBX_DMABUF_MAX_PLANES];
 	/* The planes are in more than one buffer. */
 	bool disjoint;
+	/* Nothing is logged. */
+	bool quiet;
 	struct sbx_image *image;
 };
 
@@ -47,6 +50,9 @@ static int refuse(const struct import *import, int error, const char *format, ..
 
 static int refuse(const struct import *import, int error, const char *format, ...) {
 	const struct sbx_dmabuf *dmabuf = import->dmabuf;
+	if (import->quiet) {
+		return error;
+	}
 	char reason[256], fourcc[5];
 	va_list args;
 	va_start(args, format);
@@ -194,6 +200,10 @@ static int check_planes(struct import *import) {
 		}
 		import->disjoint = import->disjoint || !same_buffer(dmabuf->fd[0], dmabuf->fd[i]);
 	}
+	return 0;
+}
+
+static int check_wholeness(struct import *import) {
 	if (!can_be_whole(import) && !import->modifier->split) {
 		return import->disjoint ?
 			refuse(import, -ENOTSUP, "its planes lie in different buffers") :
@@ -267,13 +277,30 @@ static VkMemoryRequirements memory_needs(const struct import *import, uint32_t p
 	return needs.memoryRequirements;
 }
 
+/*
+ * That a device cannot have another's memory is an answer, not a failure of its driver. A client of another
+ * GPU gets it for each of its buffers: one line will do.
+ */
+static int check_foreign(const struct import *import, uint32_t plane, VkResult result, const char *call) {
+	struct sbx_device *device = import->device;
+	if (result != VK_ERROR_INVALID_EXTERNAL_HANDLE) {
+		return sbx_device_check(device, result, call);
+	}
+	if (device->refusal_logged) {
+		return -ENOTSUP;
+	}
+	device->refusal_logged = true;
+	return refuse(import, -ENOTSUP, "plane %u: %s cannot have this memory", plane, device->name);
+}
+
 /* The memory type for plane `plane`, or a negative errno. */
 static int memory_type(const struct import *import, uint32_t plane,
 		const VkMemoryRequirements *needs) {
 	struct sbx_device *device = import->device;
 	VkMemoryFdPropertiesKHR fd = { .sType = VK_STRUCTURE_TYPE_MEMORY_FD_PROPERTIES_KHR };
-	int ret = SBX_VK(device, vkGetMemoryFdPropertiesKHR, device->handle,
+	VkResult result = device->vk.vkGetMemoryFdPropertiesKHR(device->handle,
 		VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT, import->dmabuf->fd[plane], &fd);
+	int ret = check_foreign(import, plane, result, "vkGetMemoryFdPropertiesKHR");
 	if (ret < 0) {
 		return ret;
 	}
@@ -301,8 +328,8 @@ static int allocate(struct import *import, uint32_t plane, int *fd,
 		.allocationSize = needs->size,
 		.memoryTypeIndex = type,
 	};
-	int ret = SBX_VK(device, vkAllocateMemory, device->handle, &info, NULL,
-		&image->memory[plane]);
+	VkResult result = device->vk.vkAllocateMemory(device->handle, &info, NULL, &image->memory[plane]);
+	int ret = check_foreign(import, plane, result, "vkAllocateMemory");
 	if (ret == 0) {
 		*fd = -1;
 		image->memory_count = plane + 1;
@@ -420,14 +447,28 @@ static int import_planes(struct import *import) {
 	return ret;
 }
 
-/* Leaves a half-built image for the caller to abandon. */
-static int import_checked(struct import *import) {
+static int check(struct import *import) {
 	int ret = check_format(import);
 	if (ret == 0) {
 		ret = check_dimensions(import);
 	}
+	return ret == 0 ? check_planes(import) : ret;
+}
+
+int sbx_dmabuf_check(struct sbx_device *device, const struct sbx_dmabuf *dmabuf, uint32_t uses,
+		const struct sbx_format **format, uint64_t sizes[static SBX_DMABUF_MAX_PLANES]) {
+	struct import import = { .device = device, .dmabuf = dmabuf, .uses = uses, .quiet = true };
+	int ret = check(&import);
+	*format = import.format;
+	memcpy(sizes, import.size, sizeof(import.size));
+	return ret;
+}
+
+/* Leaves a half-built image for the caller to abandon. */
+static int import_checked(struct import *import) {
+	int ret = check(import);
 	if (ret == 0) {
-		ret = check_planes(import);
+		ret = check_wholeness(import);
 	}
 	if (ret < 0) {
 		return ret;

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 #include "sync/kernel.h"
@@ -35,6 +36,15 @@ static int real_dup(int fd) {
 	return result(fcntl(fd, F_DUPFD_CLOEXEC, 0));
 }
 
+static int real_map(int fd, size_t size, bool write, void **data) {
+	void *start = mmap(NULL, size, PROT_READ | (write ? PROT_WRITE : 0), MAP_SHARED, fd, 0);
+	if (start == MAP_FAILED) {
+		return -errno;
+	}
+	*data = start;
+	return 0;
+}
+
 static void real_close(int fd) {
 	close(fd);
 }
@@ -51,6 +61,7 @@ const struct sbx_kernel sbx_kernel_real = {
 	.eventfd_read = real_eventfd_read,
 	.poll = real_poll,
 	.dup = real_dup,
+	.map = real_map,
 	.close = real_close,
 	.now_ns = real_now_ns,
 };
@@ -86,6 +97,10 @@ int sbx_kernel_poll(struct pollfd *fds, nfds_t count, int64_t timeout_ns) {
 
 int sbx_kernel_dup(int fd) {
 	return in_use->dup(fd);
+}
+
+int sbx_kernel_map(int fd, size_t size, bool write, void **data) {
+	return in_use->map(fd, size, write, data);
 }
 
 void sbx_kernel_close(int fd) {

@@ -10,6 +10,8 @@
 #define SBX_SYNC_KERNEL_H
 
 #include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include "trace/counter.h"
 
@@ -26,6 +28,8 @@ struct sbx_kernel {
 	int (*poll)(struct pollfd *fds, nfds_t count, int64_t timeout_ns);
 	/** A new fd for the same file, close-on-exec. */
 	int (*dup)(int fd);
+	/** *data becomes the file's first `size` bytes, shared; to be written to as well if `write`. */
+	int (*map)(int fd, size_t size, bool write, void **data);
 	/** Never fails as far as the caller is concerned: the fd is gone. */
 	void (*close)(int fd);
 	/** CLOCK_MONOTONIC. */
@@ -51,6 +55,7 @@ int sbx_kernel_eventfd(void);
 int sbx_kernel_eventfd_read(int fd, uint64_t *value);
 int sbx_kernel_poll(struct pollfd *fds, nfds_t count, int64_t timeout_ns);
 int sbx_kernel_dup(int fd);
+int sbx_kernel_map(int fd, size_t size, bool write, void **data);
 void sbx_kernel_close(int fd);
 int64_t sbx_kernel_now_ns(void);
 

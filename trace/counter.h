@@ -25,6 +25,7 @@ enum sbx_counter {
 	SBX_COUNT_IOCTL_SYNC_FILE_DEADLINE,
 	SBX_COUNT_IOCTL_DMABUF_EXPORT,
 	SBX_COUNT_IOCTL_DMABUF_IMPORT,
+	SBX_COUNT_IOCTL_DMABUF_SYNC,
 	SBX_COUNT_IOCTL_OTHER,
 	/* waits registered with the kernel (syncobj eventfd), ever */
 	SBX_COUNT_REGISTRATIONS,
@@ -42,6 +43,8 @@ enum sbx_counter {
 	SBX_COUNT_SPLIT_FRAMES,
 	SBX_COUNT_SEMAPHORE_IMPORTS,
 	SBX_COUNT_SEMAPHORE_EXPORTS,
+	/* dma-bufs of other devices copied by the CPU, wholly or in part */
+	SBX_COUNT_COPIES,
 	/* textures left out of a pass because their wait could not be had */
 	SBX_COUNT_WAITS_LOST,
 	/* loan/: release points owed now (goes down again), commits with points, ever */

@@ -148,6 +148,7 @@ struct options {
 	bool no_wait;       /* the control: say ready before drawing */
 	bool fullscreen;
 	enum memory_kind memory;
+	const char *node;   /* whose memory it is; NULL: the compositor's device */
 	enum fence_kind fence;
 };
 
@@ -183,6 +184,7 @@ struct client {
 	bool closed; /* by the user */
 
 	int drm_fd, vgem_fd;
+	int memory_fd; /* of dumb buffers; may be drm_fd */
 
 	/* frame.c */
 	struct buffer buffers[MAX_BUFFERS];

@@ -64,7 +64,7 @@ static bool buffer_fit(struct client *client, struct buffer *buffer) {
 	buffer_finish_memory(buffer);
 	buffer->width = client->width;
 	buffer->height = client->height;
-	int ret = memory_init(&buffer->memory, client->options.memory, client->drm_fd,
+	int ret = memory_init(&buffer->memory, client->options.memory, client->memory_fd,
 		buffer->width, buffer->height);
 	if (ret != 0) {
 		return fail(client, "no memory that can be shared (dumb buffers, udmabuf)", ret);

@@ -30,6 +30,7 @@ static void usage(FILE *file) {
 		"  --no-wait-control  signal the acquire point before drawing: what is shown must tear\n"
 		"  --no-points        use implicit sync, whatever the compositor offers\n"
 		"  --memory KIND      dumb (needs the primary DRM node), udmabuf, any (default)\n"
+		"  --node PATH        dumb buffers of this DRM node, not of the compositor's\n"
 		"  --buffers N        2 to 8 (default 3)\n"
 		"  --size WxH         default 320x240\n"
 		"  --palette N        colours, 0 to 3\n"
@@ -84,6 +85,9 @@ static bool parse_option(struct options *options, int option, const char *value)
 		ok = parse_choice(value, memories, &choice);
 		options->memory = choice;
 		break;
+	case 'd':
+		options->node = value;
+		break;
 	case 'c':
 		options->no_wait = true;
 		break;
@@ -137,6 +141,7 @@ static bool parse_options(struct options *options, int argc, char *argv[]) {
 		{ "fence", required_argument, NULL, 'F' },
 		{ "no-wait-control", no_argument, NULL, 'c' },
 		{ "memory", required_argument, NULL, 'm' },
+		{ "node", required_argument, NULL, 'd' },
 		{ "buffers", required_argument, NULL, 'b' },
 		{ "size", required_argument, NULL, 's' },
 		{ "palette", required_argument, NULL, 'p' },
@@ -174,6 +179,15 @@ static void handle_signal(int number) {
 	interrupted = 1;
 }
 
+/* Whoever opens a primary node first becomes its master, which is not what we want. */
+static int open_node(const char *path) {
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd >= 0 && drmIsMaster(fd)) {
+		drmDropMaster(fd);
+	}
+	return fd;
+}
+
 /* The primary node of the compositor's device where we may open it, else its render node. */
 static bool open_device(struct client *client) {
 	drmDevice *device = NULL;
@@ -182,17 +196,19 @@ static bool open_device(struct client *client) {
 		const int nodes[] = { DRM_NODE_PRIMARY, DRM_NODE_RENDER };
 		for (int i = 0; i < 2 && client->drm_fd < 0; i++) {
 			if (device->available_nodes & 1 << nodes[i]) {
-				client->drm_fd = open(device->nodes[nodes[i]], O_RDWR | O_CLOEXEC);
+				client->drm_fd = open_node(device->nodes[nodes[i]]);
 			}
 		}
 		drmFreeDevice(&device);
 	}
-	/* Whoever opens a primary node first becomes its master, which is not what we want. */
-	if (client->drm_fd >= 0 && drmIsMaster(client->drm_fd)) {
-		drmDropMaster(client->drm_fd);
-	}
 	if (client->drm_fd < 0 && client->explicit_sync) {
 		fputs("sync-client: cannot open the compositor's DRM device\n", stderr);
+		return false;
+	}
+	const char *node = client->options.node;
+	client->memory_fd = node != NULL ? open_node(node) : client->drm_fd;
+	if (client->memory_fd < 0 && node != NULL) {
+		fprintf(stderr, "sync-client: cannot open %s\n", node);
 		return false;
 	}
 	return true;
@@ -377,6 +393,9 @@ static void finish(struct client *client) {
 	if (client->vgem_fd >= 0) {
 		close(client->vgem_fd);
 	}
+	if (client->memory_fd >= 0 && client->memory_fd != client->drm_fd) {
+		close(client->memory_fd);
+	}
 	if (client->drm_fd >= 0) {
 		close(client->drm_fd);
 	}
@@ -386,6 +405,7 @@ int main(int argc, char *argv[]) {
 	static struct client client = {
 		.options = { .name = "sync-client", .width = 320, .height = 240, .buffers = 3 },
 		.drm_fd = -1,
+		.memory_fd = -1,
 		.vgem_fd = -1,
 	};
 	if (!parse_options(&client.options, argc, argv)) {

@@ -149,7 +149,7 @@ static void handle_new_output(struct wl_listener *listener, void *data) {
 	output->floor = wlr_scene_rect_create(tiny->layers[TINY_LAYER_FLOOR], 0, 0, floor_color);
 	output->sbx = sbx_output_create(wlr, &tiny->options.output);
 	if (output->floor == NULL || output->sbx == NULL ||
-			!wlr_output_init_render(wlr, tiny->allocator, tiny->renderer) ||
+			!sbx_output_init_render(wlr, tiny->allocator, tiny->renderer) ||
 			!switch_on(output) || !enter_layout(output)) {
 		wlr_log(WLR_ERROR, "output %s stays dark: it cannot be switched on", wlr->name);
 		output_destroy(output);
@@ -219,7 +219,7 @@ void tiny_output_change_mode(struct tiny_output *output, bool larger) {
 void tiny_outputs_init_render(struct tiny *tiny) {
 	struct tiny_output *output;
 	wl_list_for_each(output, &tiny->outputs, link) {
-		wlr_output_init_render(output->wlr, tiny->allocator, tiny->renderer);
+		sbx_output_init_render(output->wlr, tiny->allocator, tiny->renderer);
 		wlr_damage_ring_add_whole(&output->scene_output->damage_ring);
 		wlr_output_schedule_frame(output->wlr);
 	}

@@ -41,10 +41,12 @@
 
 struct sbx_output;
 struct wl_signal;
+struct wlr_allocator;
 struct wlr_buffer_pass_options;
 struct wlr_output;
 struct wlr_output_state;
 struct wlr_render_pass;
+struct wlr_renderer;
 struct wlr_scene_output;
 struct wlr_scene_output_state_options;
 
@@ -88,6 +90,19 @@ SBX_API struct sbx_output *sbx_output_create(struct wlr_output *output,
 
 /** Detach. A frame that waits for its fence is dropped, and what is locked is unlocked. NULL is allowed. */
 SBX_API void sbx_output_destroy(struct sbx_output *output);
+
+/**
+ * In place of wlr_output_init_render(), where there may be several GPUs. The allocator gives out memory of the
+ * session's first GPU (or of none); whether another GPU, whose monitor `output` is, can show that depends
+ * on both drivers. Where it cannot, the output gets an allocator of its own, for that GPU's memory, and
+ * sbx_renderer draws into that: on the GPU where it can have the memory, else the CPU copies each frame there.
+ * Where it can, nothing is changed. wlroots may copy the frame with a renderer of its own in both cases.
+ *
+ * What it returns is as wlr_output_init_render() says. wlr_output.allocator is the one chosen; it goes with the
+ * output's backend. Call it for outputs with a struct sbx_output and for others.
+ */
+SBX_API bool sbx_output_init_render(struct wlr_output *output, struct wlr_allocator *allocator,
+	struct wlr_renderer *renderer);
 
 /** The one that is attached to `output`; NULL: none. */
 SBX_API struct sbx_output *sbx_output_from_wlr_output(struct wlr_output *output);

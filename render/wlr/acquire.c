@@ -10,6 +10,7 @@
 #include "render/wlr/buffer.h"
 #include "render/wlr/pass.h"
 #include "render/wlr/renderer.h"
+#include "render/wlr/shadow.h"
 #include "render/wlr/texture.h"
 #include "render/wlr/timeline.h"
 #include "sync/dmabuf.h"
@@ -149,7 +150,7 @@ static bool collect(struct sbx_pass *pass) {
 	bool transient = false;
 	for (size_t i = 0; i < pass->n_ops; i++) {
 		struct sbx_pass_op *op = &pass->ops[i];
-		if (op->wait_timeline == NULL) {
+		if (op->wait_timeline == NULL || op->copied) {
 			continue;
 		}
 		int error = collect_op(pass, op);
@@ -336,7 +337,55 @@ static int acquire_implicit(struct sbx_pass *pass, struct sbx_frame *frame,
 
 /* dma-bufs without a point; shared memory was copied and has nothing to wait for. */
 static bool is_implicit(const struct sbx_pass_op *op) {
-	return op->texture != NULL && op->wait_timeline == NULL && op->texture->is_dmabuf;
+	return op->texture != NULL && op->wait_timeline == NULL && op->texture->is_dmabuf && !op->copied;
+}
+
+static int export_wait(struct sbx_pass *pass, const struct sbx_pass_op *op, int *fence) {
+	struct sbx_known_timeline *timeline = sbx_known_timeline_get(pass->renderer, op->wait_timeline);
+	return timeline == NULL ? -ENOMEM : sbx_point_export_sync_file(timeline->file->sync,
+		sbx_known_timeline_point(timeline, op->wait_point), fence);
+}
+
+/* -EAGAIN is no failure: it will be drawn when it can be copied. */
+static int refresh_copy(struct sbx_pass *pass, const struct sbx_pass_op *op) {
+	struct sbx_wlr_buffer *buffer = op->texture->buffer;
+	if (op->wait_timeline == NULL) {
+		return sbx_shadow_refresh_lent(buffer);
+	}
+	int fence = -1;
+	int error = export_wait(pass, op, &fence);
+	if (error != 0) {
+		log_lost(pass->renderer, op, error);
+		return error;
+	}
+	error = sbx_shadow_refresh(buffer, fence);
+	sbx_fd_close(&fence);
+	if (error == -ECANCELED) {
+		log_lost(pass->renderer, op, error);
+	}
+	return error;
+}
+
+/* What cannot be copied yet is drawn as it was before. */
+void sbx_pass_refresh_copies(struct sbx_pass *pass) {
+	pass->starved = false;
+	for (size_t i = 0; i < pass->n_ops; i++) {
+		struct sbx_pass_op *op = &pass->ops[i];
+		struct sbx_wlr_buffer *buffer = op->texture != NULL ? op->texture->buffer : NULL;
+		if (buffer == NULL || buffer->shadow == NULL) {
+			continue;
+		}
+		op->copied = true;
+		if (!sbx_shadow_is_stale(buffer)) {
+			continue;
+		}
+		int error = refresh_copy(pass, op);
+		op->lost = error != 0 && !buffer->shadow->has_content;
+		pass->starved |= is_transient(error);
+		if (error == 0) {
+			sbx_buffer_trace_read(buffer->wlr, pass->number);
+		}
+	}
 }
 
 static bool settle(struct sbx_pass *pass, struct sbx_frame *frame) {
@@ -372,7 +421,8 @@ static bool may_postpone(struct sbx_renderer *renderer) {
 }
 
 int sbx_pass_acquire(struct sbx_pass *pass, struct sbx_frame *frame) {
-	bool transient = collect(pass);
+	bool transient = pass->starved;
+	transient |= collect(pass);
 	if (pass->n_acquires > 0) {
 		query(pass);
 		transient |= resolve_all(pass, frame);

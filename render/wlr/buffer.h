@@ -1,6 +1,6 @@
 /**
  * What we remember of a wlr_buffer whose pixels are dma-bufs: its import, made once, kept until the
- * buffer is destroyed.
+ * buffer is destroyed; or its copy, where it cannot be imported (shadow.h).
  */
 #ifndef SBX_RENDER_WLR_BUFFER_H
 #define SBX_RENDER_WLR_BUFFER_H
@@ -13,7 +13,9 @@
 #include "render/wlr/work.h"
 
 struct sbx_image;
+struct sbx_mapping;
 struct sbx_renderer;
+struct sbx_shadow;
 struct sbx_texture;
 struct wlr_buffer;
 
@@ -24,7 +26,12 @@ struct sbx_wlr_buffer {
 	int64_t used_ns;
 	struct wlr_buffer *wlr;
 	struct wlr_addon addon; /* of wlr->addons */
+	/** The import, or the copy. */
 	struct sbx_image *image;
+	/** How it is copied, as it cannot be imported; NULL: it is imported. */
+	struct sbx_shadow *shadow;
+	/** A target that cannot be imported: what is drawn into the image is copied here; NULL: it is imported. */
+	struct sbx_mapping *delivery;
 	/** What the image was imported for: enum sbx_format_use bits. */
 	uint32_t uses;
 	/** The texture of this buffer, if there ever was one. It lives as long as this. */
@@ -37,11 +44,17 @@ struct sbx_wlr_buffer {
 };
 
 /**
- * The buffer's import, with at least these uses (enum sbx_format_use bits). NULL if it is no dma-buf
- * or the device cannot take it (logged). Lives until the wlr_buffer or the renderer is destroyed.
+ * The buffer's import, with at least these uses (enum sbx_format_use bits), or a copy. NULL if
+ * it is no dma-buf or the device cannot take it (logged). Lives until the wlr_buffer or the renderer is destroyed.
  */
 struct sbx_wlr_buffer *sbx_wlr_buffer_get(struct sbx_renderer *renderer, struct wlr_buffer *wlr_buffer,
 	uint32_t uses);
+
+/**
+ * The GPU draws into the target, as the last submission: if it is not imported, wait for that and copy it into the
+ * buffer. 0; -ETIME or -ENODEV: the buffer does not show it.
+ */
+int sbx_wlr_buffer_deliver(struct sbx_wlr_buffer *buffer);
 
 /**
  * Forget imports of buffers that nobody holds and that were not asked for in the last

@@ -64,7 +64,7 @@ static struct sbx_pass_op *add_op(struct sbx_pass *pass, const pixman_region32_t
 	op->texture = NULL;
 	op->wait_timeline = NULL;
 	op->acquire = -1;
-	op->lost = false;
+	op->lost = op->copied = false;
 	pass->n_ops++;
 	return op;
 }
@@ -190,6 +190,9 @@ static void draw_op(struct sbx_pass *pass, struct sbx_frame *frame, struct sbx_p
 	}
 	op->texture_op.texture = sbx_texture_image(op->texture);
 	op->texture_op.clip = clip;
+	if (op->texture_op.texture == NULL) {
+		return;
+	}
 	if (op->texture_op.texture == pass->buffer->image) {
 		sbx_log_error("render: a target cannot be a texture of its own pass: left out");
 		return;
@@ -212,6 +215,7 @@ static int wait_for_software(struct sbx_pass *pass, uint64_t value) {
  * knows when it will be done.
  */
 static int draw(struct sbx_pass *pass, int *done_fd, uint64_t *value, bool *sent) {
+	sbx_pass_refresh_copies(pass);
 	struct sbx_frame *frame =
 		sbx_composer_begin(pass->renderer->composer, pass->buffer->image);
 	if (frame == NULL) {
@@ -245,8 +249,12 @@ static int render(struct sbx_pass *pass) {
 	int error = pass->failed ? -ENOMEM : draw(pass, &done_fd, &value, &sent);
 	if (error == 0) {
 		sbx_work_sent(pass, now_ns, done_fd);
+		error = sbx_wlr_buffer_deliver(pass->buffer);
+	}
+	if (error == 0) {
 		error = sbx_pass_publish(pass, &done_fd, value);
 	}
+	sbx_fd_close(&done_fd);
 	if (error == 0) {
 		return 0;
 	}

@@ -40,6 +40,8 @@ struct sbx_pass_op {
 	int acquire;
 	/** Its wait could not be had: it is not drawn. */
 	bool lost;
+	/** Of a buffer that the CPU copies: what is drawn is ours, there is nothing to wait for or to tell. */
+	bool copied;
 };
 
 /** One point that the pass waits for, however many operations need it. */
@@ -81,6 +83,8 @@ struct sbx_pass {
 	uint64_t number;
 	/** Something could not be written down. */
 	bool failed;
+	/** Memory or a file descriptor was missing for a copy. */
+	bool starved;
 	/** The GPU has to wait for a fence of somebody else. */
 	bool waits;
 };
@@ -90,6 +94,9 @@ struct wlr_render_pass *sbx_pass_begin(struct wlr_renderer *renderer, struct wlr
 
 /** Free the passes kept for later. */
 void sbx_pass_destroy_idle(struct sbx_renderer *renderer);
+
+/** Bring textures up to date whose buffers the CPU copies; before the frame is begun. */
+void sbx_pass_refresh_copies(struct sbx_pass *pass);
 
 /**
  * Find out what every operation and the target have to wait for, and let `frame` wait for it.

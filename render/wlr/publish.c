@@ -99,7 +99,8 @@ static int publish_textures(struct sbx_pass *pass, struct completion *done) {
 	for (size_t i = 0; i < pass->n_ops && *done->fd >= 0; i++) {
 		struct sbx_pass_op *op = &pass->ops[i];
 		struct sbx_texture *texture = op->texture;
-		if (texture == NULL || op->wait_timeline != NULL || op->lost || texture->buffer == NULL ||
+		if (texture == NULL || op->wait_timeline != NULL || op->lost || op->copied ||
+				texture->buffer == NULL ||
 				texture->published_serial == pass->serial ||
 				sbx_buffer_is_on_loan(texture->buffer->wlr)) {
 			continue;
@@ -115,7 +116,8 @@ static int publish_textures(struct sbx_pass *pass, struct completion *done) {
 
 /* The buffer that the operation sampled, if it is on loan. */
 static struct wlr_buffer *borrowed_by(const struct sbx_pass_op *op) {
-	struct sbx_wlr_buffer *buffer = op->texture != NULL && !op->lost ? op->texture->buffer : NULL;
+	struct sbx_wlr_buffer *buffer = op->texture != NULL && !op->lost && !op->copied ?
+		op->texture->buffer : NULL;
 	return buffer != NULL && sbx_buffer_is_on_loan(buffer->wlr) ? buffer->wlr : NULL;
 }
 

@@ -11,6 +11,7 @@
 #include "render/wlr/buffer.h"
 #include "render/wlr/read.h"
 #include "render/wlr/renderer.h"
+#include "render/wlr/shadow.h"
 #include "render/wlr/texture.h"
 #include "sync/dmabuf.h"
 #include "sync/fd.h"
@@ -56,7 +57,8 @@ static pixman_format_code_t to_pixman(uint32_t drm) {
 
 /* The one fence to wait for before reading; *fence is -1 when there is nothing to wait for. */
 static int pending_writes(const struct sbx_texture *texture, int *fence) {
-	int n_fds = texture->buffer != NULL ? texture->buffer->n_fds : 0;
+	bool imported = texture->buffer != NULL && texture->buffer->shadow == NULL;
+	int n_fds = imported ? texture->buffer->n_fds : 0;
 	for (int i = 0; i < n_fds; i++) {
 		int next = -1;
 		int error = sbx_dmabuf_export_sync_file(texture->buffer->fds[i], false, &next);
@@ -171,7 +173,17 @@ static bool read_drawn(const struct sbx_texture *texture, const pixman_box32_t *
 	return error == 0;
 }
 
+/* The newest content or none: whoever reads pixels does not ask again when more is there. */
+static bool is_readable(struct sbx_texture *texture) {
+	struct sbx_wlr_buffer *buffer = texture->buffer;
+	return (buffer == NULL || buffer->shadow == NULL || sbx_shadow_refresh_lent(buffer) == 0) &&
+		sbx_texture_image(texture) != NULL;
+}
+
 uint32_t sbx_texture_read_format(const struct sbx_texture *texture) {
+	if (sbx_texture_image(texture) == NULL) {
+		return DRM_FORMAT_INVALID;
+	}
 	const struct sbx_format *format = sbx_texture_image(texture)->format;
 	return format->ycbcr == NULL ? format->drm :
 		format->has_alpha ? DRM_FORMAT_ARGB8888 : DRM_FORMAT_XRGB8888;
@@ -180,7 +192,8 @@ uint32_t sbx_texture_read_format(const struct sbx_texture *texture) {
 bool sbx_texture_read(struct sbx_texture *texture,
 		const struct wlr_texture_read_pixels_options *options) {
 	const struct sbx_format *wanted = sbx_format_from_drm(options->format);
-	if (wanted == NULL || wanted->ycbcr != NULL || sbx_renderer_check_lost(texture->renderer)) {
+	if (wanted == NULL || wanted->ycbcr != NULL || sbx_renderer_check_lost(texture->renderer) ||
+			!is_readable(texture)) {
 		return false;
 	}
 	struct wlr_box src;

@@ -166,6 +166,7 @@ static void destroy(struct sbx_renderer *renderer) {
 	wl_list_for_each_safe(buffer, next, &renderer->buffers, link) {
 		sbx_wlr_buffer_destroy(buffer);
 	}
+	sbx_succession_finish(&renderer->succession);
 	sbx_grades_destroy_all(renderer);
 	sbx_composer_destroy(renderer->composer);
 	sbx_device_destroy(renderer->device);
@@ -269,6 +270,7 @@ static struct sbx_renderer *alloc(struct wlr_backend *backend,
 	wl_list_init(&renderer->drm_files);
 	wl_list_init(&renderer->owed);
 	wl_list_init(&renderer->grades);
+	sbx_succession_init(&renderer->succession);
 	join_backend(renderer, backend);
 	return renderer;
 }

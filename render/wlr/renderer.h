@@ -12,6 +12,7 @@
 #include <wayland-server-core.h>
 #include <wlr/render/drm_format_set.h>
 #include <wlr/render/interface.h>
+#include "render/wlr/shadow.h"
 
 struct sbx_composer;
 struct sbx_device;
@@ -28,6 +29,8 @@ struct sbx_renderer {
 	struct wlr_drm_format_set shm_formats, dmabuf_formats, render_formats;
 
 	struct wl_list buffers; /* sbx_wlr_buffer.link, the last one used first */
+	/** Of buffers that are copied. */
+	struct sbx_succession succession;
 	/** sbx_wlr_buffer_drop_idle() */
 	int64_t idle_import_ns;
 	struct wl_list textures; /* sbx_texture.link */
@@ -43,6 +46,8 @@ struct sbx_renderer {
 	uint64_t pass_serial, timeline_serial;
 	/** When a pass was last put off because of a wait; CLOCK_MONOTONIC, 0: never. */
 	int64_t postponed_ns;
+	/** The lines about copied buffers and targets were written. */
+	bool copying_logged, delivering_logged;
 	/** Rate limit of the line that names a lost wait. */
 	int64_t lost_wait_logged_ns;
 

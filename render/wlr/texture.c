@@ -5,6 +5,7 @@
 #include "render/wlr/buffer.h"
 #include "render/wlr/read.h"
 #include "render/wlr/renderer.h"
+#include "render/wlr/shadow.h"
 #include "render/wlr/texture.h"
 #include "trace/log.h"
 
@@ -104,6 +105,9 @@ static bool texture_update_from_buffer(struct wlr_texture *wlr_texture, struct w
 		const pixman_region32_t *damage) {
 	struct sbx_texture *texture = sbx_texture_from_wlr(wlr_texture);
 	if (texture->is_dmabuf) {
+		if (texture->buffer != NULL && texture->buffer->shadow != NULL) {
+			sbx_shadow_announce(texture->buffer, buffer, damage);
+		}
 		return false;
 	}
 	void *data;
@@ -156,7 +160,7 @@ static struct wlr_texture *from_pixels(struct sbx_renderer *renderer, uint32_t d
 
 static struct wlr_texture *from_dmabuf(struct sbx_renderer *renderer, struct wlr_buffer *wlr_buffer) {
 	struct sbx_wlr_buffer *buffer = sbx_wlr_buffer_get(renderer, wlr_buffer, SBX_FORMAT_SAMPLE);
-	if (buffer == NULL) {
+	if (buffer == NULL || (buffer->shadow != NULL && !sbx_shadow_renew(buffer))) {
 		return NULL;
 	}
 	if (buffer->texture == NULL) {

@@ -42,7 +42,10 @@ struct wlr_texture *sbx_texture_from_buffer(struct wlr_renderer *renderer, struc
 /** `texture` if it is one of ours, or NULL. */
 struct sbx_texture *sbx_texture_from_wlr(struct wlr_texture *texture);
 
-/** What to sample: valid until the texture is destroyed or sbx_wlr_buffer_get() imports anew. */
+/**
+ * What to sample: valid until the texture is destroyed, sbx_wlr_buffer_get() imports anew, or a copy goes to
+ * the surface's next buffer. NULL: it has no content (shadow.h).
+ */
 struct sbx_image *sbx_texture_image(const struct sbx_texture *texture);
 
 /** A pass that records a texture keeps it until it is submitted. */

@@ -75,8 +75,8 @@ stop_tiny() {
 }
 
 # What the monitor shows, to $SBX_OUT/TEST-NAME.ppm.
-capture() { # NAME [HEAD]
-	lab-screendump "$test_name-$1" "${2-0}" || fail "no screendump"
+capture() { # NAME [HEAD [GPU]]
+	lab-screendump "$test_name-$1" "${2-0}" "${3-gpu}" || fail "no screendump"
 	picture=$SBX_OUT/$test_name-$1.ppm
 }
 

@@ -2,8 +2,12 @@
  * A Vulkan layer that loses the device: once the file $SBX_LOSE_DEVICE exists, the next submission removes
  * it and fails with VK_ERROR_DEVICE_LOST, and so does all that is asked of this VkDevice from then on. One
  * that is created later works. lost-device.sh uses it.
+ *
+ * And one whose device cannot have the memory of others: of the dma-bufs whose exporter, as the kernel calls it
+ * in /proc/self/fdinfo, is a word of $SBX_REFUSE_MEMORY ("vgem udmabuf"). two-gpus.sh uses that.
  */
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +25,7 @@ static struct {
 	PFN_vkQueueSubmit2 submit;
 	PFN_vkWaitSemaphores wait;
 	PFN_vkGetSemaphoreCounterValue value;
+	PFN_vkGetMemoryFdPropertiesKHR memory;
 } current;
 
 static PFN_vkGetInstanceProcAddr next_get;
@@ -50,6 +55,26 @@ static VKAPI_ATTR VkResult VKAPI_CALL wait_semaphores(VkDevice device, const VkS
 static VKAPI_ATTR VkResult VKAPI_CALL counter_value(VkDevice device, VkSemaphore semaphore, uint64_t *value) {
 	bool lost = current.lost && device == current.handle;
 	return lost ? VK_ERROR_DEVICE_LOST : current.value(device, semaphore, value);
+}
+
+static bool is_refused(int fd) {
+	const char *refused = getenv("SBX_REFUSE_MEMORY");
+	char path[64], line[256], exporter[64] = "";
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	FILE *file = refused != NULL ? fopen(path, "re") : NULL;
+	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+		sscanf(line, "exp_name: %63s", exporter);
+	}
+	if (file != NULL) {
+		fclose(file);
+	}
+	return exporter[0] != '\0' && strstr(refused, exporter) != NULL;
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL memory_properties(VkDevice device,
+		VkExternalMemoryHandleTypeFlagBits type, int fd, VkMemoryFdPropertiesKHR *properties) {
+	return is_refused(fd) ? VK_ERROR_INVALID_EXTERNAL_HANDLE :
+		current.memory(device, type, fd, properties);
 }
 
 /* The loader's list of who comes after us. */
@@ -90,6 +115,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical, c
 		current.submit = (PFN_vkQueueSubmit2)get(*device, "vkQueueSubmit2");
 		current.wait = (PFN_vkWaitSemaphores)get(*device, "vkWaitSemaphores");
 		current.value = (PFN_vkGetSemaphoreCounterValue)get(*device, "vkGetSemaphoreCounterValue");
+		current.memory = (PFN_vkGetMemoryFdPropertiesKHR)get(*device, "vkGetMemoryFdPropertiesKHR");
 	}
 	return result;
 }
@@ -122,6 +148,7 @@ static PFN_vkVoidFunction own(const char *name) {
 		{ "vkQueueSubmit2KHR", (PFN_vkVoidFunction)queue_submit },
 		{ "vkWaitSemaphores", (PFN_vkVoidFunction)wait_semaphores },
 		{ "vkGetSemaphoreCounterValue", (PFN_vkVoidFunction)counter_value },
+		{ "vkGetMemoryFdPropertiesKHR", (PFN_vkVoidFunction)memory_properties },
 		{ "vkCreateInstance", (PFN_vkVoidFunction)create_instance },
 		{ "vkCreateDevice", (PFN_vkVoidFunction)create_device },
 	};

@@ -80,6 +80,14 @@ static int fake_dup(int fd) {
 	return sbx_kernel_real.dup(fd);
 }
 
+static int fake_map(int fd, size_t size, bool write, void **data) {
+	int ret = next_call();
+	if (ret < 0 || kernel_fake.map_error < 0) {
+		return ret < 0 ? ret : kernel_fake.map_error;
+	}
+	return sbx_kernel_real.map(fd, size, write, data);
+}
+
 static void fake_close(int fd) {
 	sbx_kernel_real.close(fd);
 }
@@ -94,6 +102,7 @@ static const struct sbx_kernel table = {
 	.eventfd_read = fake_eventfd_read,
 	.poll = fake_poll,
 	.dup = fake_dup,
+	.map = fake_map,
 	.close = fake_close,
 	.now_ns = fake_now_ns,
 };

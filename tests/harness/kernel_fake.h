@@ -9,16 +9,17 @@
 #include <stdint.h>
 
 struct kernel_fake {
-	/** Calls (ioctl, eventfd, eventfd_read, poll, dup) since kernel_fake_install(). */
+	/** Calls (ioctl, eventfd, eventfd_read, poll, dup, map) since kernel_fake_install(). */
 	unsigned calls;
 	/** While true, calls do not count and kernel_fake_fail() fails none: they are the test's own. */
 	bool paused;
 	/** Every call of this ioctl (0: of none) fails so; sizes do not matter. */
 	unsigned long broken_request;
 	int broken_error;
-	/** Each eventfd(), and each dup(), fails so, if not 0. */
+	/** Each eventfd(), each dup(), and each mmap(), fails so, if not 0. */
 	int eventfd_error;
 	int dup_error;
+	int map_error;
 	/** What SYNC_IOC_FILE_INFO says of each fence that has signalled, if not 0. */
 	int fence_error;
 	/** Whether kernel_fake_drm's fences take deadlines, how many they were told, and the last of them. */

@@ -126,9 +126,9 @@ def write_initramfs(path, kernel, environment, command):
 
 # QEMU and what it is asked over QMP.
 
-def gpu_device(outputs, gl):
+def gpu_device(name, outputs, gl):
     sizes = [tuple(int(n) for n in size.split('x')) for size in outputs.split(',')]
-    device = {'driver': 'virtio-gpu-gl-pci' if gl else 'virtio-gpu-pci', 'id': 'gpu',
+    device = {'driver': 'virtio-gpu-gl-pci' if gl else 'virtio-gpu-pci', 'id': name,
               'xres': sizes[0][0], 'yres': sizes[0][1]}
     if len(sizes) > 1:
         device['max_outputs'] = len(sizes)
@@ -187,6 +187,13 @@ class Machine:
         self.inherited.append(fd)
         return fd
 
+    def gpus(self):
+        options = self.options
+        devices = [gpu_device('gpu', options.outputs, options.gl)]
+        if options.second_gpu:
+            devices.append(gpu_device('gpu2', options.second_gpu, False))
+        return [word for device in devices for word in ('-device', device)]
+
     def arguments(self, kernel, initramfs):
         options = self.options
         return ['qemu-system-x86_64', '-nodefaults', '-no-user-config', '-no-reboot',
@@ -198,7 +205,7 @@ class Machine:
                 '-append', COMMAND_LINE,
                 '-serial', f'file:{self.console}',
                 '-display', 'sdl,gl=on' if options.gl else 'none',
-                '-device', gpu_device(options.outputs, options.gl),
+                *self.gpus(),
                 '-device', 'virtio-keyboard-pci', '-device', 'virtio-tablet-pci',
                 *share('root', options.tree, True), *share('source', options.source, True),
                 *share('out', options.out, False), *self.ports()]
@@ -294,12 +301,12 @@ def ppm_to_png(source, target):
 def screendump(machine, words):
     if machine.options.gl:
         raise Failure('QEMU cannot dump the monitor of an OpenGL GPU: use grim')
-    name, head = words[0], int(words[1]) if len(words) > 1 else 0
+    name, head, gpu = words + ['0', 'gpu'][len(words) - 1:]
     if '/' in name or name.startswith('.'):
         raise Failure(f'not a name for a picture: {name}')
     path = os.path.join(machine.options.out, name)
     reply = machine.ask({'execute': 'screendump', 'arguments':
-                         {'filename': path + '.ppm', 'device': 'gpu', 'head': head}})
+                         {'filename': path + '.ppm', 'device': gpu, 'head': int(head)}})
     if 'error' in reply:
         raise Failure(reply['error']['desc'])
     ppm_to_png(path + '.ppm', path + '.png')
@@ -354,6 +361,8 @@ def parse(arguments):
     parser.add_argument('--gl', action='store_true', help='an OpenGL GPU (virgl)')
     parser.add_argument('--outputs', default='1024x768', metavar='WxH[,WxH...]',
                         help='the monitors (default 1024x768)')
+    parser.add_argument('--second-gpu', metavar='WxH[,WxH...]',
+                        help='another GPU with monitors of its own (QEMU calls it gpu2)')
     parser.add_argument('--timeout', type=float, metavar='S', default=None,
                         help='end the VM after so many seconds (default 900; a shell: none)')
     parser.add_argument('--memory', default='4G', help='of the VM (default 4G)')

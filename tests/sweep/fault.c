@@ -174,6 +174,10 @@ static int do_dup(int fd) {
 	return ret < 0 ? ret : below->dup(fd);
 }
 
+static int do_map(int fd, size_t size, bool write, void **data) {
+	return below->map(fd, size, write, data);
+}
+
 static void do_close(int fd) {
 	if (plant == PLANT_LOST_FD && lost_fd < 0 && !kernel_fake.paused) {
 		lost_fd = fd;
@@ -192,6 +196,7 @@ static const struct sbx_kernel table = {
 	.eventfd_read = do_eventfd_read,
 	.poll = do_poll,
 	.dup = do_dup,
+	.map = do_map,
 	.close = do_close,
 	.now_ns = do_now_ns,
 };

@@ -1,6 +1,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include "harness/kernel_fake.h"
 #include "harness/suite.h"
@@ -114,6 +116,60 @@ static void test_import_write(void **state) {
 	check_import(*state, true);
 }
 
+/* The kernel would wait for the writer, for as long as it takes. */
+static void test_access_waits_for_nobody(void **state) {
+	struct lab *lab = *state;
+	int id = vgem_buffer_attach(lab->vgem_fd, lab->handle, true);
+	assert_int_equal(sbx_dmabuf_begin_access(lab->dmabuf_fd, false), -EAGAIN);
+	assert_int_equal(sbx_dmabuf_begin_access(lab->dmabuf_fd, true), -EAGAIN);
+	vgem_attached_signal(lab->vgem_fd, id);
+	assert_int_equal(sbx_dmabuf_begin_access(lab->dmabuf_fd, false), 0);
+	assert_int_equal(sbx_dmabuf_end_access(lab->dmabuf_fd, false), 0);
+	id = vgem_buffer_attach(lab->vgem_fd, lab->handle, false);
+	assert_int_equal(sbx_dmabuf_begin_access(lab->dmabuf_fd, true), -EAGAIN);
+	assert_int_equal(sbx_dmabuf_begin_access(lab->dmabuf_fd, false), 0);
+	assert_int_equal(sbx_dmabuf_end_access(lab->dmabuf_fd, false), 0);
+	vgem_attached_signal(lab->vgem_fd, id);
+}
+
+static void test_wait(void **state) {
+	struct lab *lab = *state;
+	int id = vgem_buffer_attach(lab->vgem_fd, lab->handle, false);
+	assert_int_equal(sbx_dmabuf_wait(lab->dmabuf_fd, true, 20000000), -ETIME);
+	assert_int_equal(sbx_dmabuf_wait(lab->dmabuf_fd, false, 0), 0);
+	vgem_attached_signal(lab->vgem_fd, id);
+	assert_int_equal(sbx_dmabuf_wait(lab->dmabuf_fd, true, 1000000000), 0);
+	assert_int_equal(sbx_dmabuf_wait(-1, true, 0), -EBADF);
+}
+
+static void test_map(void **state) {
+	struct lab *lab = *state;
+	void *to = NULL, *from = NULL;
+	assert_int_equal(sbx_dmabuf_map(lab->dmabuf_fd, 4096, true, &to), 0);
+	assert_int_equal(sbx_dmabuf_map(lab->dmabuf_fd, 4096, false, &from), 0);
+	assert_int_equal(sbx_dmabuf_begin_access(lab->dmabuf_fd, true), 0);
+	strcpy(to, "written");
+	assert_int_equal(sbx_dmabuf_end_access(lab->dmabuf_fd, true), 0);
+	assert_string_equal(from, "written");
+	munmap(to, 4096);
+	munmap(from, 4096);
+	kernel_fake.map_error = -EINVAL;
+	to = NULL;
+	assert_int_equal(sbx_dmabuf_map(lab->dmabuf_fd, 4096, true, &to), -EINVAL);
+	assert_null(to);
+}
+
+static int op_access(void *data) {
+	struct lab *lab = data;
+	void *memory = NULL;
+	int ret = sbx_dmabuf_map(lab->dmabuf_fd, 4096, false, &memory);
+	if (ret == 0) {
+		ret = sbx_dmabuf_begin_access(lab->dmabuf_fd, false);
+		munmap(memory, 4096);
+	}
+	return ret == 0 ? sbx_dmabuf_end_access(lab->dmabuf_fd, false) : ret;
+}
+
 static int op_export(void *data) {
 	struct lab *lab = data;
 	int sync_file = 1000;
@@ -137,6 +193,7 @@ static int op_import(void *data) {
 
 static void test_fails(void **state) {
 	suite_each_call_fails(-EMFILE, op_export, *state);
+	suite_each_call_fails(-ENOMEM, op_access, *state);
 }
 
 static void test_import_fails(void **state) {
@@ -165,6 +222,9 @@ static const struct CMUnitTest lab[] = {
 	LAB("dmabuf: an export is a snapshot", test_snapshot),
 	LAB("dmabuf: our read delays writers", test_import_read),
 	LAB("dmabuf: our write delays everyone", test_import_write),
+	LAB("dmabuf: access waits for nobody", test_access_waits_for_nobody),
+	LAB("dmabuf: waiting has a bound", test_wait),
+	LAB("dmabuf: memory for the CPU", test_map),
 	LAB("dmabuf: export fails", test_fails),
 	LAB("dmabuf: import fails", test_import_fails),
 };

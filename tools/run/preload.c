@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <link.h>
 #include <signalbox/log.h>
+#include <signalbox/output.h>
 #include <signalbox/renderer.h>
 #include <signalbox/syncobj.h>
 #include <stdarg.h>
@@ -19,7 +20,9 @@
 #include <unistd.h>
 #include <wlr/render/wlr_renderer.h>
 #include <wlr/types/wlr_compositor.h>
+#include <wlr/types/wlr_linux_dmabuf_v1.h>
 #include <wlr/types/wlr_linux_drm_syncobj_v1.h>
+#include <wlr/types/wlr_output.h>
 
 #define WLROOTS "libwlroots-"
 #define WLROOTS_OURS "libwlroots-0.20.so"
@@ -45,6 +48,8 @@ static char *device, *policy;
 static void *library; // libsignalbox
 /** Whether our renderer can wait for what is not signalled. */
 static bool can_wait;
+/** Ours; NULL: it is gone. */
+static struct wlr_renderer *drawing;
 /** The display whose clients are offered our explicit sync, and what wlroots' function returns for it. */
 static struct wl_display *display;
 static struct wlr_linux_drm_syncobj_manager_v1 offered;
@@ -235,11 +240,27 @@ __attribute__((constructor)) static void begin(void) {
 
 /* In wlroots' place */
 
+static void handle_renderer_destroy(struct wl_listener *listener, void *data) {
+	OF(library, wl_list_remove)(&listener->link);
+	drawing = NULL;
+}
+
+/* Who draws; the compositor makes another one when the GPU was lost. */
+static void remember(struct wlr_renderer *renderer) {
+	static struct wl_listener destroy = { .notify = handle_renderer_destroy };
+	if (drawing != NULL) {
+		OF(library, wl_list_remove)(&destroy.link);
+	}
+	drawing = renderer;
+	OF(library, wl_list_insert)(renderer->events.destroy.listener_list.prev, &destroy.link);
+}
+
 EXPORT struct wlr_renderer *wlr_renderer_autocreate(struct wlr_backend *backend) {
 	struct wlr_renderer *renderer = state != ALOOF ? create_renderer(backend) : NULL;
 	if (renderer != NULL) {
 		state = JOINED;
 		can_wait = renderer->features.timeline;
+		remember(renderer);
 		look_up(library);
 		return renderer;
 	}
@@ -300,6 +321,39 @@ EXPORT struct wlr_compositor *wlr_compositor_create(struct wl_display *wl_displa
 			handle_ready, renderer);
 	}
 	return compositor;
+}
+
+/* wlroots asks the DRM device for a client's buffer. Who will draw it knows better: it takes more and less. */
+static bool check_dmabuf(struct wlr_dmabuf_attributes *attributes, void *data) {
+	struct wlr_texture *texture = drawing == NULL ? NULL :
+		OF(library, wlr_texture_from_dmabuf)(drawing, attributes);
+	if (texture != NULL) {
+		OF(library, wlr_texture_destroy)(texture);
+	}
+	return texture != NULL;
+}
+
+EXPORT struct wlr_linux_dmabuf_v1 *wlr_linux_dmabuf_v1_create(struct wl_display *wl_display,
+		uint32_t version, const struct wlr_linux_dmabuf_feedback_v1 *feedback) {
+	struct wlr_linux_dmabuf_v1 *dmabuf =
+		NEXT(wlr_linux_dmabuf_v1_create)(wl_display, version, feedback);
+	if (dmabuf != NULL && state == JOINED) {
+		OF(library, wlr_linux_dmabuf_v1_set_check_dmabuf_callback)(dmabuf, check_dmabuf, NULL);
+	}
+	return dmabuf;
+}
+
+/* libsignalbox calls wlroots' function of this name, and finds this one. */
+EXPORT bool wlr_output_init_render(struct wlr_output *output, struct wlr_allocator *allocator,
+		struct wlr_renderer *renderer) {
+	static bool choosing;
+	if (state != JOINED || choosing || !OF(library, sbx_renderer_is_sbx)(renderer)) {
+		return NEXT(wlr_output_init_render)(output, allocator, renderer);
+	}
+	choosing = true;
+	bool ok = OF(library, sbx_output_init_render)(output, allocator, renderer);
+	choosing = false;
+	return ok;
 }
 
 EXPORT struct wlr_linux_drm_syncobj_surface_v1_state *wlr_linux_drm_syncobj_v1_get_surface_state(

@@ -1,8 +1,8 @@
 /**
  * Make whoever draws an output draw all of it again.
  */
-#ifndef SBX_BACKEND_REDRAW_H
-#define SBX_BACKEND_REDRAW_H
+#ifndef SBX_LOAN_REDRAW_H
+#define SBX_LOAN_REDRAW_H
 
 struct wlr_output;
 

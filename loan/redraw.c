@@ -1,6 +1,6 @@
 #include <pixman.h>
 #include <wlr/interfaces/wlr_output.h>
-#include "backend/redraw.h"
+#include "loan/redraw.h"
 
 void sbx_redraw(struct wlr_output *output) {
 	pixman_region32_t whole;
