@@ -2,8 +2,9 @@
 # Side by side on real mode setting, with the same clients: wlroots' own explicit sync (labwc and cage with its
 # GLES2 renderer), the same compositors with `signalbox run`, and tiny. Prints, as tables,
 #  - how long after its replacement a buffer is released, composed and scanned out directly,
-#  - what becomes of a client at full rate when one beside it is 150 ms late with each frame, or six times what
-#    a frame takes, where that is more: everything is emulated,
+#  - how many vertical blanks pass without a new frame of a client at full rate: alone, beside one that is in
+#    time, and beside one that is 150 ms late with each frame. Everything is emulated: the monitor has few of
+#    them a second, so that a frame is mostly in time (SBX_SLOW_HZ, 8),
 #  - how much earlier OUT_FENCE_PTR would say that a buffer is free.
 #	./dev vm --outputs 640x480 --timeout 3000 -- env SBX_BUILD=$PWD/build bench/kms.sh [SECONDS [PART...]]
 # Each case takes so many seconds (10); the parts are release, slow and out_fence. Finds the build in $SBX_BUILD, writes logs to $SBX_OUT.
@@ -13,6 +14,7 @@
 . "$(dirname "$0")/../tests/e2e/run.sh"
 
 seconds=${1:-10}
+hz=${SBX_SLOW_HZ:-8}
 all=(wlroots signalbox tiny) # tiny is a compositor itself
 parts=(release slow out_fence)
 [ $# -lt 2 ] || parts=("${@:2}")
@@ -46,11 +48,18 @@ stop() { # WHOSE labwc|cage
 	cp "$compositor_log" "$SBX_OUT/$test_name-$1-$2.log"
 }
 
-run_client() { # NAME OPTION...
+start_client() { # NAME OPTION...
 	local name=$1
 	shift
+	rm -f "$work/$name.presented"
 	"$sync_client" --name "$name" --stats "$work/$name" --presented "$work/$name.presented" "$@" \
-		>"$work/$name.log" 2>&1
+		>"$work/$name.log" 2>&1 &
+	client_pid=$!
+}
+
+run_client() { # NAME OPTION...
+	start_client "$@"
+	wait "$client_pid"
 }
 
 ms() { # FILE NAME
@@ -78,60 +87,91 @@ release_row() { # WHOSE COMPOSITOR WHAT OPTION...
 		"| $(ms "$work/one" release_max_us) | $(stat_of "$work/one" early_releases) |"
 }
 
-# "frames a second | longest gap in ms | share of time in gaps of STALL_MS or longer" between two times.
-gaps() { # FILE FROM TO STALL_MS
-	awk -v from="$2" -v to="$3" -v stall="$4" '
-		function note(at) {
-			gap = (at - last) * 1000
-			longest = gap > longest ? gap : longest
-			stalled += gap >= stall ? gap : 0
-			last = at
-		}
-		BEGIN { last = from }
-		$1 >= from && $1 <= to { n++; note($1) }
+# "vblanks | missed" between two times: how many there were, and how many showed no new frame. It begins with the
+# last frame before that, and ends with the first one after it.
+missed() { # FILE FROM TO
+	awk -v from="$2" -v to="$3" '
+		$2 <= from { first = $1; next }
+		last == "" { shown++ }
+		$2 >= to && last == "" { last = $1 }
 		END {
-			note(to)
-			printf "%.1f | %d | %d %%", n / (to - from), longest, 100 * stalled / ((to - from) * 1000)
+			if (first == "" || last == "") {
+				printf "? | ?"
+			} else {
+				printf "%d | %d", last - first, last - first - shown
+			}
 		}' "$1"
 }
 
-# The median time between two frames, in ms.
-median_gap() { # FILE FROM TO
+# "frames a second | longest gap in ms" between two times.
+gaps() { # FILE FROM TO
 	awk -v from="$2" -v to="$3" '
-		$1 < from || $1 > to { next }
-		last != "" { printf "%d\n", ($1 - last) * 1000 }
-		{ last = $1 }' "$1" | sort -n | awk '{ gap[NR] = $1 } END { print gap[int((NR + 1) / 2)] + 0 }'
+		function note(at) {
+			gap = (at - last) * 1000
+			longest = gap > longest ? gap : longest
+			last = at
+		}
+		BEGIN { last = from }
+		$2 >= from && $2 <= to { n++; note($2) }
+		END {
+			note(to)
+			printf "%.1f | %d", n / (to - from), longest
+		}' "$1"
 }
 
 uptime_s() {
 	cut -d' ' -f1 /proc/uptime
 }
 
+# The preload stays in the compositor alone.
+start_slowly() { # WHOSE
+	export LD_PRELOAD=$SBX_BUILD/bench/slow-mode.so SBX_SLOW_HZ=$hz
+	start "$1" labwc
+	unset LD_PRELOAD
+}
+
+wait_frames() { # COUNT FILE
+	local tries=0
+	until [ -e "$2" ] && [ "$(wc -l <"$2")" -ge "$1" ]; do
+		tries=$((tries + 1))
+		[ $tries -lt 600 ] || fail_here "no frames of $2"
+		sleep 0.1
+	done
+}
+
+# What the fast client has from now on.
+fast_row() { # COMPOSITOR WHAT OTHER
+	local from to
+	from=$(uptime_s)
+	sleep "$seconds"
+	to=$(uptime_s)
+	sleep 3 # the first frame after that
+	echo "| $1 | $2 | $3 | $(missed "$work/fast.presented" "$from" "$to")" \
+		"| $(gaps "$work/fast.presented" "$from" "$to") |"
+}
+
+beside_row() { # COMPOSITOR WHAT OPTION...
+	local compositor=$1 what=$2
+	shift 2
+	start_client other --size 64x64 --palette 1 "$@"
+	wait_frames 5 "$work/other.presented"
+	fast_row "$compositor" "$what" '' >"$work/row"
+	end "$client_pid" other
+	sed "s/|  |/| $(stat_of "$work/other" sync), $(stat_of "$work/other" frames) frames |/" "$work/row"
+}
+
 slow_row() { # WHOSE
-	local whose=$1 compositor=labwc alone_from alone_to with_from with_to fast slow late_ms stall_ms
-	start "$whose" labwc
-	run_client fast --size 64x64 --palette 0 --seconds $((2 * seconds + 15)) &
-	fast=$!
-	sleep 5
-	alone_from=$(uptime_s)
-	sleep "$seconds"
-	alone_to=$(uptime_s)
-	late_ms=$(($(median_gap "$work/fast.presented" "$alone_from" "$alone_to") * 6))
-	late_ms=$((late_ms > 150 ? late_ms : 150))
-	stall_ms=$((late_ms * 2 / 3))
-	run_client slow --size 64x64 --palette 1 --late "$late_ms" --fence vgem --seconds $((seconds + 6)) &
-	slow=$!
-	sleep 4
-	with_from=$(uptime_s)
-	sleep "$seconds"
-	with_to=$(uptime_s)
-	wait $slow || fail_here "the slow client failed"
-	wait $fast || fail_here "the fast client failed"
-	stop "$whose" labwc
+	local whose=$1 compositor="labwc, $1" fast
 	[ "$whose" != tiny ] || compositor=tiny
-	echo "| $compositor, $whose | alone | | $(gaps "$work/fast.presented" "$alone_from" "$alone_to" $stall_ms) |"
-	echo "| $compositor, $whose | beside one $late_ms ms late | $(stat_of "$work/slow" sync)" \
-		"| $(gaps "$work/fast.presented" "$with_from" "$with_to" $stall_ms) |"
+	start_slowly "$whose"
+	start_client fast --size 64x64 --palette 0
+	fast=$client_pid
+	wait_frames 10 "$work/fast.presented"
+	fast_row "$compositor" alone ''
+	beside_row "$compositor" "beside one in time"
+	beside_row "$compositor" "beside one 150 ms late" --late 150 --fence vgem
+	end "$fast" fast
+	stop "$whose" labwc
 }
 
 out_fence_row() { # WHAT OPTION...
@@ -165,8 +205,10 @@ release_table() {
 
 slow_table() {
 	local who
-	echo "| compositor | the fast client | fences | frames a second | longest gap, ms | time in gaps of 2/3 of that |"
-	echo "| --- | --- | --- | ---: | ---: | ---: |"
+	echo "At $hz Hz; load $(cut -d' ' -f1-3 /proc/loadavg) in here."
+	echo
+	echo "| compositor | the fast client | the other | vblanks | missed | frames a second | longest gap, ms |"
+	echo "| --- | --- | --- | ---: | ---: | ---: | ---: |"
 	for who in "${all[@]}"; do
 		slow_row "$who"
 	done

@@ -40,7 +40,8 @@ static void usage(FILE *file) {
 		"  --hold N           draw N frames and leave the last one there\n"
 		"  --seconds S        end after S seconds\n"
 		"  --stats FILE       also write the numbers to FILE, as lines \"name value\"\n"
-		"  --presented FILE   write to FILE when each frame was on the monitor, in seconds\n"
+		"  --presented FILE   write a line to FILE for each frame that was on the monitor: the number of the\n"
+		"                     vertical blank from which on it was, and when that was, in seconds\n"
 		"  --help\n", file);
 }
 

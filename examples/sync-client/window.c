@@ -292,7 +292,8 @@ static void handle_presented(void *data, struct wp_presentation_feedback *feedba
 	client->presented++;
 	series_add(&client->latencies, shown_ns > ready->committed_ns ? shown_ns - ready->committed_ns : 0);
 	if (client->presented_file != NULL) {
-		fprintf(client->presented_file, "%" PRIu64 ".%09u\n", seconds, nanoseconds);
+		fprintf(client->presented_file, "%" PRIu64 " %" PRIu64 ".%09u\n",
+			(uint64_t)sequence_high << 32 | sequence_low, seconds, nanoseconds);
 	}
 	/*
 	 * A flip is dated to the refresh it belongs to, which on a virtual display may have begun just

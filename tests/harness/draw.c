@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "harness/buffers.h"
 #include "oracle/ycbcr.h"
 #include "render/device.h"
 #include "render/format.h"
@@ -136,14 +135,6 @@ struct oracle_image *draw_scene(struct sbx_composer *composer, struct sbx_device
 	return picture;
 }
 
-/** A picture in a dma-buf, or in one for each plane. */
-struct shared {
-	struct test_buffer buffers[ORACLE_MAX_PLANES];
-	int n_buffers;
-	struct sbx_dmabuf dmabuf;
-	struct sbx_image *image;
-};
-
 static size_t row_bytes(const struct oracle_image *picture, int plane) {
 	const struct oracle_format *format = picture->format;
 	return format->ycbcr != NULL ? oracle_ycbcr_row(format->ycbcr, plane, picture->width) :
@@ -173,79 +164,89 @@ static size_t lay_out(const struct oracle_image *picture, bool apart, struct sbx
 	return size;
 }
 
-static void copy_planes(struct shared *shared, const struct oracle_image *picture, bool to_buffer) {
-	for (uint32_t i = 0; i < shared->dmabuf.planes; i++) {
-		struct test_buffer *buffer = &shared->buffers[shared->n_buffers > 1 ? i : 0];
-		uint8_t *theirs = (uint8_t *)buffer->data + shared->dmabuf.offset[i];
+static void copy_planes(struct draw_memory *memory, const struct oracle_image *picture, bool to_buffer) {
+	for (uint32_t i = 0; i < memory->dmabuf.planes; i++) {
+		struct test_buffer *buffer = &memory->buffers[memory->n_buffers > 1 ? i : 0];
+		uint8_t *theirs = (uint8_t *)buffer->data + memory->dmabuf.offset[i];
 		uint8_t *ours = picture->data + picture->offsets[i];
 		test_buffer_begin_access(buffer);
 		for (int y = 0; y < row_count(picture, (int)i); y++) {
 			memcpy(to_buffer ? theirs : ours, to_buffer ? ours : theirs,
 				row_bytes(picture, (int)i));
-			theirs += shared->dmabuf.stride[i];
+			theirs += memory->dmabuf.stride[i];
 			ours += picture->strides[i];
 		}
 		test_buffer_end_access(buffer);
 	}
 }
 
-static bool allocate(struct shared *shared, size_t size, int n_buffers) {
-	while (shared->n_buffers < n_buffers) {
-		if (test_buffer_udmabuf(size, &shared->buffers[shared->n_buffers]) < 0) {
+static bool allocate(struct draw_memory *memory, size_t size, int n_buffers) {
+	while (memory->n_buffers < n_buffers) {
+		if (test_buffer_udmabuf(size, &memory->buffers[memory->n_buffers]) < 0) {
 			return false;
 		}
-		shared->n_buffers++;
+		memory->n_buffers++;
 	}
-	for (uint32_t i = 0; i < shared->dmabuf.planes; i++) {
-		shared->dmabuf.fd[i] = shared->buffers[n_buffers > 1 ? i : 0].fd;
+	for (uint32_t i = 0; i < memory->dmabuf.planes; i++) {
+		memory->dmabuf.fd[i] = memory->buffers[n_buffers > 1 ? i : 0].fd;
 	}
 	return true;
 }
 
-static bool share(struct sbx_device *device, const struct oracle_image *picture, uint32_t uses,
-		bool apart, struct shared *shared) {
-	*shared = (struct shared){0};
-	size_t size = lay_out(picture, apart, &shared->dmabuf);
-	if (!allocate(shared, size, apart ? (int)shared->dmabuf.planes : 1)) {
+bool draw_memory_create(struct draw_memory *memory, const struct oracle_image *picture, bool apart) {
+	*memory = (struct draw_memory){0};
+	size_t size = lay_out(picture, apart, &memory->dmabuf);
+	if (!allocate(memory, size, apart ? (int)memory->dmabuf.planes : 1)) {
 		return false;
 	}
-	copy_planes(shared, picture, true);
-	return sbx_image_import_dmabuf(device, &shared->dmabuf, uses, &shared->image) == 0;
+	copy_planes(memory, picture, true);
+	return true;
 }
 
-static struct oracle_image *unshare(struct shared *shared, const struct oracle_image *like,
-		bool read) {
-	struct oracle_image *picture = NULL;
-	if (read) {
-		picture = oracle_image_create(like->format, like->width, like->height);
-		copy_planes(shared, picture, false);
-	}
-	sbx_image_destroy(shared->image);
-	while (shared->n_buffers > 0) {
-		test_buffer_finish(&shared->buffers[--shared->n_buffers]);
-	}
+struct oracle_image *draw_memory_read(struct draw_memory *memory, const struct oracle_image *like) {
+	struct oracle_image *picture = oracle_image_create(like->format, like->width, like->height);
+	copy_planes(memory, picture, false);
 	return picture;
+}
+
+void draw_memory_finish(struct draw_memory *memory) {
+	while (memory->n_buffers > 0) {
+		test_buffer_finish(&memory->buffers[--memory->n_buffers]);
+	}
+}
+
+static struct sbx_image *share(struct sbx_device *device, const struct oracle_image *picture, uint32_t uses,
+		bool apart, struct draw_memory *memory) {
+	struct sbx_image *image = NULL;
+	if (draw_memory_create(memory, picture, apart)) {
+		sbx_image_import_dmabuf(device, &memory->dmabuf, uses, &image);
+	}
+	return image;
 }
 
 struct oracle_image *draw_scene_in_dmabufs(struct sbx_composer *composer, struct sbx_device *device,
 		const struct oracle_scene *scene) {
-	struct shared target, sources[ORACLE_MAX_TEXTURES];
+	struct draw_memory memory, sources[ORACLE_MAX_TEXTURES];
 	struct sbx_image *textures[ORACLE_MAX_TEXTURES] = {0};
 	uint64_t value = 0;
-	share(device, scene->target, SBX_FORMAT_SAMPLE | SBX_FORMAT_STORE, false, &target);
+	struct sbx_image *target =
+		share(device, scene->target, SBX_FORMAT_SAMPLE | SBX_FORMAT_STORE, false, &memory);
 	for (size_t i = 0; i < scene->n_textures; i++) {
-		share(device, scene->textures[i], SBX_FORMAT_SAMPLE, (scene->seed + i) % 3 == 0,
+		textures[i] = share(device, scene->textures[i], SBX_FORMAT_SAMPLE, (scene->seed + i) % 3 == 0,
 			&sources[i]);
-		textures[i] = sources[i].image;
 	}
-	int ret = draw_on(composer, target.image, textures, scene, &value);
+	int ret = draw_on(composer, target, textures, scene, &value);
 	if (ret == 0) {
 		ret = sbx_device_wait(device, value, TIMEOUT_NS);
 	}
 	for (size_t i = 0; i < scene->n_textures; i++) {
-		unshare(&sources[i], scene->textures[i], false);
+		sbx_image_destroy(textures[i]);
+		draw_memory_finish(&sources[i]);
 	}
-	return unshare(&target, scene->target, ret == 0);
+	sbx_image_destroy(target);
+	struct oracle_image *picture = ret == 0 ? draw_memory_read(&memory, scene->target) : NULL;
+	draw_memory_finish(&memory);
+	return picture;
 }
 
 static void list_formats(const struct oracle_format *formats, size_t count, uint32_t *list) {

@@ -4,6 +4,7 @@
 #ifndef TESTS_HARNESS_DRAW_H
 #define TESTS_HARNESS_DRAW_H
 
+#include "harness/buffers.h"
 #include "oracle/scene.h"
 #include "render/compose.h"
 
@@ -31,6 +32,20 @@ struct oracle_image *draw_scene(struct sbx_composer *composer, struct sbx_device
  */
 struct oracle_image *draw_scene_in_dmabufs(struct sbx_composer *composer, struct sbx_device *device,
 	const struct oracle_scene *scene);
+
+/** A picture in linear dma-bufs: all of it in one, or each plane of YCbCr in one of its own. */
+struct draw_memory {
+	struct test_buffer buffers[ORACLE_MAX_PLANES];
+	int n_buffers;
+	/** Its fds are those of the buffers. */
+	struct sbx_dmabuf dmabuf;
+};
+
+/** False: there are none. In any case to be finished with draw_memory_finish(). */
+bool draw_memory_create(struct draw_memory *memory, const struct oracle_image *picture, bool apart);
+/** What the CPU sees in it, as a picture of the format and size of `like`. */
+struct oracle_image *draw_memory_read(struct draw_memory *memory, const struct oracle_image *like);
+void draw_memory_finish(struct draw_memory *memory);
 
 /** Room for all formats that the oracle knows, and the 0 behind them. */
 #define DRAW_MAX_FORMATS 128

@@ -3,10 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Of ORACLE_GRADE_TABLE: a power, and a tenth of each channel spread over all. */
-#define BEND 1.2
-#define MIX 0.1
-
 /* SMPTE ST 2084. */
 #define PQ_M1 (2610.0 / 16384)
 #define PQ_M2 (2523.0 / 4096 * 128)
@@ -68,18 +64,18 @@ double oracle_encode(enum sbx_curve curve, double x) {
 static void bend_and_mix(double color[static 3]) {
 	double sum = 0;
 	for (int c = 0; c < 3; c++) {
-		color[c] = pow(fmax(color[c], 0), BEND);
+		color[c] = pow(fmax(color[c], 0), ORACLE_BEND);
 		sum += color[c];
 	}
 	for (int c = 0; c < 3; c++) {
-		color[c] = color[c] * (1 - MIX) + sum / 3 * MIX;
+		color[c] = color[c] * (1 - ORACLE_MIX) + sum / 3 * ORACLE_MIX;
 	}
 }
 
 static void unmix_and_unbend(double color[static 3]) {
 	double sum = color[0] + color[1] + color[2];
 	for (int c = 0; c < 3; c++) {
-		color[c] = pow(fmax((color[c] - sum / 3 * MIX) / (1 - MIX), 0), 1 / BEND);
+		color[c] = pow(fmax((color[c] - sum / 3 * ORACLE_MIX) / (1 - ORACLE_MIX), 0), 1 / ORACLE_BEND);
 	}
 }
 

@@ -12,9 +12,14 @@ enum oracle_grade_kind {
 	ORACLE_GRADE_NONE,
 	/** A matrix and a curve. */
 	ORACLE_GRADE_CURVE,
-	/** The same, and a bend and a mix of channels behind them, which only a table can do. */
+	/**
+	 * The same, and behind them what only a table can do: each channel is bent (to this power), and a part of
+	 * it spread over all.
+	 */
 	ORACLE_GRADE_TABLE,
 };
+#define ORACLE_BEND 1.2
+#define ORACLE_MIX 0.1
 
 struct oracle_grade {
 	enum oracle_grade_kind kind;

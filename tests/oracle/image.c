@@ -85,9 +85,9 @@ const struct oracle_format *oracle_format(uint32_t drm) {
 	return found != NULL ? found : find(formats, sizeof(formats) / sizeof(formats[0]), drm);
 }
 
-/** A little more than a row needs. */
-static uint32_t stride_for(size_t row) {
-	return (uint32_t)((row + 3) / 4 * 4 + 16);
+/** A little more than a row needs, in whole pixels, which OpenGL wants, and in whole words, which pixman wants. */
+static uint32_t stride_for(size_t row, size_t pixel) {
+	return (uint32_t)((row / (4 * pixel) + 1) * (4 * pixel));
 }
 
 struct oracle_image *oracle_image_create(const struct oracle_format *format, int width, int height) {
@@ -100,8 +100,8 @@ struct oracle_image *oracle_image_create(const struct oracle_format *format, int
 	size_t size = 0;
 	for (int i = 0; i < (ycbcr != NULL ? ycbcr->n_planes : 1); i++) {
 		image->offsets[i] = size;
-		image->strides[i] = stride_for(ycbcr != NULL ? oracle_ycbcr_row(ycbcr, i, width) :
-			(size_t)width * format->bytes);
+		image->strides[i] = ycbcr != NULL ? stride_for(oracle_ycbcr_row(ycbcr, i, width), 4) :
+			stride_for((size_t)width * format->bytes, format->bytes);
 		size += (size_t)image->strides[i] *
 			(size_t)(ycbcr != NULL ? oracle_ycbcr_rows(ycbcr, i, height) : height);
 	}

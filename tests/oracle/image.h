@@ -43,7 +43,7 @@ const struct oracle_format *oracle_formats(size_t *count);
 /** Of either kind; NULL: unknown. */
 const struct oracle_format *oracle_format(uint32_t drm);
 
-/** Zeroed. The stride is a multiple of 4 and a little more than needed. Exits without memory. */
+/** Zeroed. The stride is more than needed, a multiple of 4 and of a pixel. Exits without memory. */
 struct oracle_image *oracle_image_create(const struct oracle_format *format, int width, int height);
 void oracle_image_destroy(struct oracle_image *image);
 

@@ -5,6 +5,9 @@
 #include "oracle/ycbcr.h"
 #include "render/color.h"
 
+/** Pixels of tame targets, each way. */
+#define TAME 32
+
 /** A small generator of our own, so that a seed means the same scene with every libc. */
 struct random {
 	uint64_t state;
@@ -65,7 +68,7 @@ static struct oracle_image *random_image(struct random *random, const struct ora
 
 /** Noise, or something that moves slowly; out of the range of colours, too. */
 static struct oracle_image *random_ycbcr(struct random *random, const struct oracle_format *format,
-		int width, int height) {
+		int width, int height, bool tame) {
 	struct oracle_image *image = oracle_image_create(format, width, height);
 	bool opaque = one_in(random, 3), smooth = one_in(random, 2);
 	for (int kind = 0; kind < 4; kind++) {
@@ -76,6 +79,9 @@ static struct oracle_image *random_ycbcr(struct random *random, const struct ora
 			double value = kind == ORACLE_A && opaque ? 1 : !smooth ?
 				(double)fraction(random) : kind == ORACLE_CR ?
 				(double)x / across : (double)y / down;
+			if (tame && kind != ORACLE_A) {
+				value = 0.5 + 0.3 * (value - 0.5);
+			}
 			oracle_ycbcr_put(image, (enum oracle_sample)kind, x, y, value);
 		}
 	}
@@ -170,6 +176,19 @@ static void random_op(struct random *random, struct oracle_scene *scene,
 	}
 }
 
+/** One colour, whatever was there. */
+static void cover(struct random *random, struct oracle_scene *scene) {
+	struct oracle_op *op = &scene->ops[scene->n_ops++];
+	*op = (struct oracle_op){
+		.box = { 0, 0, scene->target->width, scene->target->height }, .blend = SBX_BLEND_NONE, .alpha = 1,
+	};
+	pixman_region32_init(&op->clip);
+	random_rect(random, op);
+	if (scene->target->format->bits[3] == 0) {
+		op->color[3] = 1;
+	}
+}
+
 static const struct sbx_matrix to_bt2020 = { .m = {
 	0.6274f, 0.3293f, 0.0433f, 0.0691f, 0.9195f, 0.0114f, 0.0164f, 0.0880f, 0.8956f,
 } }, from_bt2020 = { .m = {
@@ -249,21 +268,29 @@ void oracle_scene_random(struct oracle_scene *scene, uint64_t seed,
 	*scene = (struct oracle_scene){ .seed = seed };
 	below(&random, 2);
 	scene->target = random_image(&random, random_format(&random, options->target_formats),
-		between(&random, 1, 200), between(&random, 1, 150), true);
+		between(&random, options->tame ? 2 : 1, options->tame ? TAME : 200),
+		between(&random, options->tame ? 2 : 1, options->tame ? TAME : 150), true);
 	// pixman clamps colours to 1 as integers do, whatever the target: no sums above it in floats.
-	bool valid = scene->target->format->is_float || !one_in(&random, 4);
+	bool valid = scene->target->format->is_float || options->tame || !one_in(&random, 4);
 	bool ycbcr = options->ycbcr_formats != NULL && one_in(&random, 2);
 	scene->n_textures = 1 + below(&random, ORACLE_MAX_TEXTURES);
 	for (size_t i = 0; i < scene->n_textures; i++) {
-		int limit = one_in(&random, 4) ? 250 : 40;
+		int limit = one_in(&random, 4) && !options->tame ? 250 : 40;
 		int width = between(&random, 1, limit), height = between(&random, 1, limit);
 		const struct oracle_format *format = random_format(&random, ycbcr && one_in(&random, 2) ?
 			options->ycbcr_formats : options->texture_formats);
+		if (options->tame && format->ycbcr != NULL) {
+			width += width % 2;
+			height += height % 2;
+		}
 		scene->textures[i] = format->ycbcr != NULL ?
-			random_ycbcr(&random, format, width, height) :
+			random_ycbcr(&random, format, width, height, options->tame) :
 			random_image(&random, format, width, height, valid);
 	}
-	for (size_t n = below(&random, ORACLE_MAX_OPS + 1); n > 0; n--) {
+	if (options->tame) {
+		cover(&random, scene);
+	}
+	for (size_t n = below(&random, ORACLE_MAX_OPS - (uint32_t)scene->n_ops + 1); n > 0; n--) {
 		random_op(&random, scene, options);
 	}
 	if (options->color) {

@@ -55,6 +55,12 @@ struct oracle_scene_options {
 	bool whole_sources;
 	/** Textures of all curves and primaries, most scenes with a grade; nothing of it otherwise. */
 	bool color;
+	/**
+	 * For other renderers: 2 to 32 pixels each way; YCbCr of even sizes and within the cube of RGB, no colour
+	 * above its alpha; and a rectangle over the whole target first, so that nothing depends on what the target
+	 * held.
+	 */
+	bool tame;
 };
 
 /** The same seed and options make the same scene, everywhere. */
