@@ -85,9 +85,12 @@ const struct oracle_format *oracle_format(uint32_t drm) {
 	return found != NULL ? found : find(formats, sizeof(formats) / sizeof(formats[0]), drm);
 }
 
-/** A little more than a row needs, in whole pixels, which OpenGL wants, and in whole words, which pixman wants. */
+/**
+ * 16 bytes and a little more than a row needs, in whole pixels, which OpenGL wants, and in whole words, which pixman
+ * wants.
+ */
 static uint32_t stride_for(size_t row, size_t pixel) {
-	return (uint32_t)((row / (4 * pixel) + 1) * (4 * pixel));
+	return (uint32_t)(((row + 16) / (4 * pixel) + 1) * (4 * pixel));
 }
 
 struct oracle_image *oracle_image_create(const struct oracle_format *format, int width, int height) {
