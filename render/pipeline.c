@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include "render/cache_file.h"
 #include "render/compose.comp.h"
+#include "render/compose_color.comp.h"
 #include "render/descriptors.h"
 #include "render/device.h"
 #include "render/shaders/layout.h"
@@ -49,7 +50,8 @@ static void cache_name(const struct sbx_device *device, char name[static CACHE_N
 
 /** Pipelines of other shaders would stay in it for ever. */
 static uint64_t cache_version(void) {
-	return sbx_cache_file_hash(sbx_compose_spirv, sizeof(sbx_compose_spirv));
+	return sbx_cache_file_hash(sbx_compose_spirv, sizeof(sbx_compose_spirv)) * 31 +
+		sbx_cache_file_hash(sbx_compose_color_spirv, sizeof(sbx_compose_color_spirv));
 }
 
 /** Returns the size of what was read, to tell later whether there is more. */
@@ -120,7 +122,7 @@ static int create_pipeline(struct sbx_pipelines *pipelines, VkShaderModule modul
 	const struct {
 		VkBool32 full, fetch_bilinear, ycbcr;
 		uint32_t n_invocations;
-		VkBool32 single, stack, color, undo_table, table;
+		VkBool32 single, stack, undo_table, table;
 	} constants = {
 		.full = kind == SBX_PIPELINE_FULL || kind == SBX_PIPELINE_YCBCR ||
 			kind >= SBX_PIPELINE_COLOR_FULL,
@@ -129,7 +131,6 @@ static int create_pipeline(struct sbx_pipelines *pipelines, VkShaderModule modul
 		.n_invocations = invocations[kind][device->caps.software],
 		.single = kind == SBX_PIPELINE_SINGLE || kind == SBX_PIPELINE_COLOR_SINGLE,
 		.stack = kind == SBX_PIPELINE_STACK,
-		.color = kind >= SBX_PIPELINE_COLOR_SINGLE,
 		.undo_table = kind == SBX_PIPELINE_COLOR,
 		.table = kind >= SBX_PIPELINE_COLOR_FULL,
 	};
@@ -141,7 +142,6 @@ static int create_pipeline(struct sbx_pipelines *pipelines, VkShaderModule modul
 		ENTRY(SBX_CONSTANT_YCBCR, ycbcr),
 		ENTRY(SBX_CONSTANT_SINGLE, single),
 		ENTRY(SBX_CONSTANT_STACK, stack),
-		ENTRY(SBX_CONSTANT_COLOR, color),
 		ENTRY(SBX_CONSTANT_UNDO_TABLE, undo_table),
 		ENTRY(SBX_CONSTANT_TABLE, table),
 #undef ENTRY
@@ -170,21 +170,28 @@ static int create_pipeline(struct sbx_pipelines *pipelines, VkShaderModule modul
 	return ret;
 }
 
+static int create_module(struct sbx_device *device, const uint32_t *code, size_t size, VkShaderModule *module) {
+	const VkShaderModuleCreateInfo info = {
+		.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO, .codeSize = size, .pCode = code,
+	};
+	return SBX_VK(device, vkCreateShaderModule, device->handle, &info, NULL, module);
+}
+
 static int create_pipelines(struct sbx_pipelines *pipelines) {
 	struct sbx_device *device = pipelines->device;
-	const VkShaderModuleCreateInfo info = {
-		.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
-		.codeSize = sizeof(sbx_compose_spirv),
-		.pCode = sbx_compose_spirv,
-	};
-	VkShaderModule module = VK_NULL_HANDLE;
-	int ret = SBX_VK(device, vkCreateShaderModule, device->handle, &info, NULL, &module);
+	VkShaderModule plain = VK_NULL_HANDLE, color = VK_NULL_HANDLE;
+	int ret = create_module(device, sbx_compose_spirv, sizeof(sbx_compose_spirv), &plain);
+	if (ret == 0) {
+		ret = create_module(device, sbx_compose_color_spirv, sizeof(sbx_compose_color_spirv), &color);
+	}
 	for (int kind = 0; kind < SBX_PIPELINE_KINDS && ret == 0; kind++) {
 		if (invocations[kind][device->caps.software] > 0) {
-			ret = create_pipeline(pipelines, module, (enum sbx_pipeline_kind)kind);
+			ret = create_pipeline(pipelines, kind >= SBX_PIPELINE_COLOR_SINGLE ? color : plain,
+				(enum sbx_pipeline_kind)kind);
 		}
 	}
-	device->vk.vkDestroyShaderModule(device->handle, module, NULL);
+	device->vk.vkDestroyShaderModule(device->handle, plain, NULL);
+	device->vk.vkDestroyShaderModule(device->handle, color, NULL);
 	return ret;
 }
 

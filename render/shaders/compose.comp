@@ -1,6 +1,9 @@
 // The composer: each workgroup finds its part of the target, each invocation walks that part's stack
 // of layers, bottom first, and writes its pixel once.
 //
+// Compiled twice: with SBX_COLORS for pipelines that convert colours and dither, and without for those that know
+// nothing of that and are made in half the time.
+//
 // render/record.c writes what is read here; the layouts are described in layout.h and render/frame.h.
 #version 460
 #extension GL_EXT_control_flow_attributes : require
@@ -15,7 +18,6 @@ layout(constant_id = SBX_CONSTANT_FETCH_BILINEAR) const bool FETCH_BILINEAR = fa
 layout(constant_id = SBX_CONSTANT_YCBCR) const bool YCBCR = false;
 layout(constant_id = SBX_CONSTANT_SINGLE) const bool SINGLE = false;
 layout(constant_id = SBX_CONSTANT_STACK) const bool STACK = false;
-layout(constant_id = SBX_CONSTANT_COLOR) const bool COLOR = false;
 layout(constant_id = SBX_CONSTANT_UNDO_TABLE) const bool UNDO_TABLE = false;
 layout(constant_id = SBX_CONSTANT_TABLE) const bool TABLE = false;
 
@@ -333,10 +335,12 @@ void main() {
 	}
 	uint first = part.z & LAYER_MASK;
 	uint n_layers = part.z >> SBX_PART_LAYER_BITS;
-	if (SINGLE && !COLOR) {
-		draw_single(push.first_record + first * SBX_RECORD_QUADS);
-	} else if (SINGLE) {
+	if (SINGLE) {
+#ifdef SBX_COLORS
 		draw_colored(first, 1, false);
+#else
+		draw_single(push.first_record + first * SBX_RECORD_QUADS);
+#endif
 	} else {
 		bool over_target = (part.w & SBX_PART_OVER_TARGET) != 0;
 		if (over_target) {
@@ -344,17 +348,21 @@ void main() {
 				colors[i] = texelFetch(target_before, pixels[i], 0);
 			}
 		}
-		if (COLOR) {
-			draw_colored(first, n_layers, over_target);
-		} else if (STACK) {
+#ifdef SBX_COLORS
+		draw_colored(first, n_layers, over_target);
+#else
+		if (STACK) {
 			draw_stack(first, n_layers);
 		} else {
 			draw_layers(first, n_layers);
 		}
+#endif
 	}
-	if (COLOR && (part.w & SBX_PART_DITHER) != 0) {
+#ifdef SBX_COLORS
+	if ((part.w & SBX_PART_DITHER) != 0) {
 		dither_colors();
 	}
+#endif
 	EACH_PIXEL {
 		if (inside[i]) {
 			imageStore(target, pixels[i], colors[i]);

@@ -32,13 +32,11 @@ SBX_ENUM(sbx_constant)
 	/** What all parts have in common: see enum sbx_pipeline_kind. */
 	SBX_VALUE(SBX_CONSTANT_SINGLE, 4)
 	SBX_VALUE(SBX_CONSTANT_STACK, 5)
-	/** Colours are converted, or dithered. */
-	SBX_VALUE(SBX_CONSTANT_COLOR, 6)
-	/** What the target holds may have come out of a table. */
-	SBX_VALUE(SBX_CONSTANT_UNDO_TABLE, 7)
-	/** A grade may be a table. */
-	SBX_VALUE(SBX_CONSTANT_TABLE, 8)
-	SBX_VALUE(SBX_CONSTANT_COUNT, 9)
+	/** With SBX_COLORS: what the target holds may have come out of a table. */
+	SBX_VALUE(SBX_CONSTANT_UNDO_TABLE, 6)
+	/** With SBX_COLORS: a grade may be a table. */
+	SBX_VALUE(SBX_CONSTANT_TABLE, 7)
+	SBX_VALUE(SBX_CONSTANT_COUNT, 8)
 SBX_ENUM_END
 
 /** Descriptor sets, and their bindings. */

@@ -10,9 +10,11 @@
 #include "render/compose.h"
 #include "render/device.h"
 #include "render/shaders/layout.h"
-// The library has one of its own.
-#define sbx_compose_spirv shader
+// The library has its own.
+#define sbx_compose_spirv plain_shader
 #include "render/compose.comp.h"
+#define sbx_compose_color_spirv color_shader
+#include "render/compose_color.comp.h"
 
 /*
  * The composer's pipelines, as far as pictures do not show them: what is kept on disk between runs, and
@@ -122,10 +124,23 @@ enum {
 	HEADER_WORDS = 5,
 };
 
+/* The one that is looked at. */
+static const uint32_t *shader;
+static size_t shader_size;
+
+static void use_plain(void) {
+	shader = plain_shader;
+	shader_size = sizeof(plain_shader) / sizeof(plain_shader[0]);
+}
+
+static void use_color(void) {
+	shader = color_shader;
+	shader_size = sizeof(color_shader) / sizeof(color_shader[0]);
+}
+
 /* Calls what() for each instruction `op`; its words after the first. */
 static void for_each(uint32_t op, void (*what)(const uint32_t *words, uint32_t count, void *data), void *data) {
-	size_t size = sizeof(shader) / sizeof(shader[0]);
-	for (size_t at = HEADER_WORDS; at < size; at += shader[at] >> 16) {
+	for (size_t at = HEADER_WORDS; at < shader_size; at += shader[at] >> 16) {
 		assert_true(shader[at] >> 16 > 0);
 		if ((shader[at] & 0xffff) == op) {
 			what(&shader[at + 1], (shader[at] >> 16) - 1, data);
@@ -144,6 +159,9 @@ static void count_constants(const uint32_t *words, uint32_t count, void *data) {
 /* Each specialization constant is there; pipeline.c gives a value to as many. */
 static void test_constants(void **state) {
 	unsigned seen[SBX_CONSTANT_COUNT] = {0};
+	use_plain();
+	for_each(OP_DECORATE, count_constants, seen);
+	use_color();
 	for_each(OP_DECORATE, count_constants, seen);
 	for (int i = 0; i < SBX_CONSTANT_COUNT; i++) {
 		assert_true(seen[i] > 0);
@@ -171,7 +189,7 @@ static void find_places(const uint32_t *words, uint32_t count, void *data) {
 	*(words[1] == DECORATION_SET ? &places->sets[i] : &places->bindings[i]) = words[2];
 }
 
-static void test_bindings(void **state) {
+static void check_bindings(void) {
 	static const uint32_t told[][2] = {
 		{ SBX_SET_TEXTURES, SBX_BINDING_TEXTURES }, { SBX_SET_TEXTURES, SBX_BINDING_SAMPLER },
 		{ SBX_SET_DATA, SBX_BINDING_QUADS }, { SBX_SET_DATA, SBX_BINDING_WORDS },
@@ -187,6 +205,13 @@ static void test_bindings(void **state) {
 		}
 		assert_true(found);
 	}
+}
+
+static void test_bindings(void **state) {
+	use_plain();
+	check_bindings();
+	use_color();
+	check_bindings();
 }
 
 /* The push constants: of one struct's members the names, their places, how often it was seen. */
@@ -238,7 +263,7 @@ static void check_offset(const uint32_t *words, uint32_t count, void *data) {
 }
 
 /* GLSL's rules for where members lie are not those of C. */
-static void test_push(void **state) {
+static void check_push(void) {
 	struct members members = {0};
 	for_each(OP_TYPE_POINTER, find_block, &members);
 	for_each(OP_TYPE_STRUCT, find_inner, &members);
@@ -248,6 +273,13 @@ static void test_push(void **state) {
 	for_each(OP_MEMBER_DECORATE, check_offset, &members);
 	assert_int_equal(members.found, 2 * PUSH_MEMBERS);
 	assert_int_equal(push_members[PUSH_MEMBERS - 1].offset + 3 * sizeof(float), sizeof(struct sbx_push));
+}
+
+static void test_push(void **state) {
+	use_plain();
+	check_push();
+	use_color();
+	check_push();
 }
 
 int main(int argc, char *argv[]) {
