@@ -36,7 +36,7 @@ test_in_lab() { # RESULTS [VM OPTION]... -- GROUP...
 		shift
 	done
 	shift
-	SIGNALBOX_VALIDATION=1 in_lab build --timeout 1800 "${options[@]}" -- \
+	SIGNALBOX_VALIDATION=1 in_lab build --timeout 2700 "${options[@]}" -- \
 		python3 "$lab/run-tests" --results "$file" --jobs 2 --slow 4 "${only[@]}" "$@" </dev/null ||
 		say "the lab ended early"
 }
