@@ -215,17 +215,11 @@ void bench_table_print_memory(FILE *out, const struct bench_table *table) {
 		const char *name = table->workers[i].peer->name;
 		const struct bench_result *few = find(table, BENCH_SMALL, 100, false, name);
 		const struct bench_result *many = find(table, BENCH_SMALL, 1000, false, name);
-		const struct bench_result *one = find(table, BENCH_SMALL, 1, true, name);
 		if (few == NULL || many == NULL) {
 			continue;
 		}
 		double texture = (double)(many->memory - few->memory) / 900;
-		fprintf(out, "- %s: %.1f KiB a texture of 8x8", name, texture / 1024);
-		if (one != NULL) {
-			fprintf(out, ", %.1f KiB a target of %dx%d", ((double)one->memory - texture) / 2 / 1024,
-				BENCH_WIDTH, BENCH_HEIGHT);
-		}
-		fprintf(out, "\n");
+		fprintf(out, "- %s: %.1f KiB a texture of 8x8\n", name, texture / 1024);
 	}
 }
 

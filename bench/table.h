@@ -30,7 +30,7 @@ void bench_table_print_row(FILE *out, const struct bench_table *table, const str
 /** Ioctls by kind, one line for each renderer, for the rows with 100 textures. */
 void bench_table_print_kinds(FILE *out, const struct bench_table *table);
 
-/** What a texture and a picture to draw into take, one line for each renderer. */
+/** What a texture takes, one line for each renderer. */
 void bench_table_print_memory(FILE *out, const struct bench_table *table);
 
 /** The targets, each with what was measured. Returns how many were missed; that of the ioctls counts as
