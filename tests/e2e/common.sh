@@ -81,15 +81,15 @@ capture() { # NAME [HEAD [GPU]]
 }
 
 # Captures until that many sync-client windows are seen, whole or torn.
-wait_windows() { # COUNT
+wait_windows() { # COUNT [GPU]
 	local tries=0
 	until
-		capture start
+		capture start 0 "${2-gpu}"
 		"$tear_oracle" --windows "$1" "$picture" >"$work/oracle"
 		[ $? != 2 ]
 	do
 		tries=$((tries + 1))
-		[ $tries -lt 60 ] || fail "no $1 windows on the monitor: $(tail -n 3 "$work/oracle")"
+		[ $tries -lt 60 ] || fail "no $1 windows on the monitor of ${2-gpu}: $(tail -n 3 "$work/oracle")"
 		sleep 0.3
 	done
 }
@@ -97,4 +97,13 @@ wait_windows() { # COUNT
 # A number that a program wrote with --stats.
 stat_of() { # FILE NAME
 	sed -n "s/^$2 //p" "$1"
+}
+
+# A process's descriptors, the fewest of twenty times, and without fences and the waiters' eventfds, which come and go.
+count_fds() { # PID
+	local i
+	for i in {1..20}; do
+		find "/proc/$1/fd" -mindepth 1 -printf '%l\n' 2>/dev/null | grep -vcE 'sync_file|eventfd'
+		sleep 0.1
+	done | sort -n | head -n 1
 }

@@ -9,16 +9,6 @@
 layer=$SBX_BUILD/tests/e2e
 export SBX_LOSE_DEVICE=$work/lose
 
-# The fewest of twenty times, and without fences and the waiters' eventfds, which come and go.
-count_fds() {
-	local i
-	for i in {1..20}; do
-		find "/proc/$(pgrep -x tiny)/fd" -mindepth 1 -printf '%l\n' 2>/dev/null |
-			grep -vcE 'sync_file|eventfd'
-		sleep 0.1
-	done | sort -n | head -n 1
-}
-
 frames_shown() {
 	wait_windows 2
 	"$tear_oracle" --windows 2 "$picture" | grep -o 'frame [0-9]*'
@@ -52,7 +42,7 @@ ready=$!
 "$sync_client" --name late --size 128x96 --late 40 --fence vgem --palette 1 --stats "$work/late" &
 late=$!
 wait_shown
-before=$(count_fds)
+before=$(count_fds "$(pgrep -x tiny)")
 for times in 1 2; do
 	lose_device $times
 	wait_shown
@@ -60,7 +50,7 @@ for times in 1 2; do
 		capture $times-$i
 	done
 done
-after=$(count_fds)
+after=$(count_fds "$(pgrep -x tiny)")
 end $ready ready
 end $late late
 stop_tiny

@@ -27,29 +27,6 @@ card_of() { # WORD N
 	done
 }
 
-count_fds() {
-	local i
-	for i in {1..10}; do
-		find "/proc/$(pgrep -x tiny)/fd" -mindepth 1 -printf '%l\n' 2>/dev/null |
-			grep -vcE 'sync_file|eventfd'
-		sleep 0.1
-	done | sort -n | head -n 1
-}
-
-# Captures a monitor until that many windows are on it, whole or torn.
-wait_on() { # GPU COUNT
-	local tries=0
-	until
-		capture now 0 "$1"
-		"$tear_oracle" --windows "$2" "$picture" >"$work/oracle"
-		[ $? != 2 ]
-	do
-		tries=$((tries + 1))
-		[ $tries -lt 60 ] || fail "$1: no $2 windows: $(tail -n 3 "$work/oracle")"
-		sleep 0.3
-	done
-}
-
 start_client() { # NAME OPTION...
 	local name=$1
 	shift
@@ -65,13 +42,13 @@ first=/dev/dri/$(card_of /pci 1) second=/dev/dri/$(card_of /pci 2) vgem=/dev/dri
 pids=() names=()
 VK_ADD_LAYER_PATH=$layer VK_INSTANCE_LAYERS=VK_LAYER_SIGNALBOX_lose_device start_tiny --mirror --stats "$work/tiny"
 "$sync_client" --frames 2 >/dev/null || fail "no client can draw"
-before=$(count_fds)
+before=$(count_fds "$(pgrep -x tiny)")
 start_client first --size 128x96 --palette 0 --memory dumb
 start_client second --size 128x96 --palette 1 --memory dumb --node "$second"
 start_client vgem --size 128x96 --palette 2 --memory dumb --node "$vgem"
 start_client udmabuf --size 128x96 --palette 3 --memory udmabuf --no-points
-wait_on gpu 4
-wait_on gpu2 4
+wait_windows 4 gpu
+wait_windows 4 gpu2
 for i in 1 2 3; do
 	capture "a$i" 0 gpu
 	capture "b$i" 0 gpu2
@@ -80,7 +57,7 @@ for i in "${!pids[@]}"; do
 	end "${pids[$i]}" "${names[$i]}"
 done
 sleep 1
-after=$(count_fds)
+after=$(count_fds "$(pgrep -x tiny)")
 "$tear_oracle" --windows 4 "$SBX_OUT/$test_name"-[ab][1-3].ppm || fail "torn, or not to be judged"
 for name in "${names[@]}"; do
 	[ "$(stat_of "$work/$name" frames)" -ge 4 ] || fail "$name made fewer than 4 frames"
@@ -94,8 +71,8 @@ grep -q 'are copied by the CPU' "$work/tiny.log" || fail "nothing was copied"
 full_screen() { # NAME NODE
 	pids=() names=()
 	start_client "$1" --size 128x96 --fullscreen --memory dumb --node "$2"
-	wait_on gpu 1
-	wait_on gpu2 1
+	wait_windows 1 gpu
+	wait_windows 1 gpu2
 	for i in 1 2; do
 		capture "$1-a$i" 0 gpu
 		capture "$1-b$i" 0 gpu2

@@ -58,14 +58,6 @@ come_back() { # WINDOWS
 	wait_windows "$1"
 }
 
-# The fewest of five times, and without fences and the waiters' eventfds, which come and go.
-count_fds() { # PID
-	local i
-	for i in {1..5}; do
-		find "/proc/$1/fd" -mindepth 1 -printf '%l\n' 2>/dev/null | grep -vcE 'sync_file|eventfd'
-	done | sort -n | head -n 1
-}
-
 # The frame that a window of that palette shows.
 frame_of() { # PALETTE
 	"$tear_oracle" "$picture" | sed -n "s/.* palette $1 frame \([0-9]*\): whole.*/\1/p"

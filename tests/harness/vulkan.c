@@ -192,3 +192,26 @@ int vulkan_main(const char *name, const struct CMUnitTest *tests, size_t count) 
 	sbx_instance_finish(&instance);
 	return ret;
 }
+
+VkPipeline vulkan_create_compute(struct sbx_device *device, VkPipelineLayout layout, const uint32_t *code,
+		size_t size) {
+	const VkShaderModuleCreateInfo module_info = {
+		.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO, .codeSize = size, .pCode = code,
+	};
+	VkShaderModule module = VK_NULL_HANDLE;
+	assert_int_equal(SBX_VK(device, vkCreateShaderModule, device->handle, &module_info, NULL,
+		&module), 0);
+	const VkComputePipelineCreateInfo info = {
+		.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+		.stage = {
+			.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+			.stage = VK_SHADER_STAGE_COMPUTE_BIT, .module = module, .pName = "main",
+		},
+		.layout = layout,
+	};
+	VkPipeline pipeline = VK_NULL_HANDLE;
+	assert_int_equal(SBX_VK(device, vkCreateComputePipelines, device->handle, VK_NULL_HANDLE, 1,
+		&info, NULL, &pipeline), 0);
+	device->vk.vkDestroyShaderModule(device->handle, module, NULL);
+	return pipeline;
+}

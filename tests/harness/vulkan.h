@@ -70,4 +70,8 @@ unsigned settled_fd_count(unsigned expected);
 /** Whether this runs in the lab VM, where nothing may be skipped. */
 bool in_lab(void);
 
+/** A compute pipeline of that SPIR-V, whose entry is main(). Fails the test on any error. */
+VkPipeline vulkan_create_compute(struct sbx_device *device, VkPipelineLayout layout, const uint32_t *code,
+	size_t size);
+
 #endif

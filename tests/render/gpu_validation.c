@@ -65,25 +65,9 @@ static void create_pipeline(struct sbx_device *device, struct program *program) 
 		.setLayoutCount = 1, .pSetLayouts = &program->set_layout,
 		.pushConstantRangeCount = 1, .pPushConstantRanges = &range,
 	};
-	const VkShaderModuleCreateInfo code = {
-		.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
-		.codeSize = sizeof(beyond_comp), .pCode = beyond_comp,
-	};
-	VkShaderModule module;
 	assert_int_equal(SBX_VK(device, vkCreatePipelineLayout, device->handle, &layout, NULL,
 		&program->layout), 0);
-	assert_int_equal(SBX_VK(device, vkCreateShaderModule, device->handle, &code, NULL, &module), 0);
-	const VkComputePipelineCreateInfo info = {
-		.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
-		.stage = {
-			.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
-			.stage = VK_SHADER_STAGE_COMPUTE_BIT, .module = module, .pName = "main",
-		},
-		.layout = program->layout,
-	};
-	assert_int_equal(SBX_VK(device, vkCreateComputePipelines, device->handle, VK_NULL_HANDLE, 1,
-		&info, NULL, &program->pipeline), 0);
-	device->vk.vkDestroyShaderModule(device->handle, module, NULL);
+	program->pipeline = vulkan_create_compute(device, program->layout, beyond_comp, sizeof(beyond_comp));
 }
 
 static void destroy_program(struct sbx_device *device, struct program *program) {

@@ -220,28 +220,6 @@ static void create_layouts(struct checker *checker) {
 		&checker->pool), 0);
 }
 
-static void create_pipeline(struct checker *checker) {
-	struct sbx_device *device = checker->device;
-	const VkShaderModuleCreateInfo module_info = {
-		.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
-		.codeSize = sizeof(check_comp), .pCode = check_comp,
-	};
-	VkShaderModule module = VK_NULL_HANDLE;
-	assert_int_equal(SBX_VK(device, vkCreateShaderModule, device->handle, &module_info, NULL,
-		&module), 0);
-	const VkComputePipelineCreateInfo info = {
-		.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
-		.stage = {
-			.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
-			.stage = VK_SHADER_STAGE_COMPUTE_BIT, .module = module, .pName = "main",
-		},
-		.layout = checker->layout,
-	};
-	assert_int_equal(SBX_VK(device, vkCreateComputePipelines, device->handle, VK_NULL_HANDLE, 1,
-		&info, NULL, &checker->pipeline), 0);
-	device->vk.vkDestroyShaderModule(device->handle, module, NULL);
-}
-
 static void create_set(struct checker *checker, unsigned i, const struct sbx_image *image) {
 	struct sbx_device *device = checker->device;
 	const VkDescriptorSetAllocateInfo info = {
@@ -273,7 +251,7 @@ static void create_checker(struct checker *checker, const struct side *side) {
 	assert_non_null(checker->wrong);
 	memset(checker->wrong->data, 0, AHEAD * sizeof(uint32_t));
 	create_layouts(checker);
-	create_pipeline(checker);
+	checker->pipeline = vulkan_create_compute(checker->device, checker->layout, check_comp, sizeof(check_comp));
 	for (unsigned i = 0; i < side->way.n_images; i++) {
 		create_set(checker, i, side->images[i]);
 	}

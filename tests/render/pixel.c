@@ -74,27 +74,6 @@ static void create_layouts(struct pixel_shaders *shaders, struct program *progra
 		&program->set), 0);
 }
 
-static void create_pipeline(struct sbx_device *device, struct program *program,
-		const uint32_t *code, size_t size) {
-	const VkShaderModuleCreateInfo module_info = {
-		.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO, .codeSize = size, .pCode = code,
-	};
-	VkShaderModule module;
-	assert_int_equal(SBX_VK(device, vkCreateShaderModule, device->handle, &module_info, NULL,
-		&module), 0);
-	const VkComputePipelineCreateInfo info = {
-		.sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
-		.stage = {
-			.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
-			.stage = VK_SHADER_STAGE_COMPUTE_BIT, .module = module, .pName = "main",
-		},
-		.layout = program->layout,
-	};
-	assert_int_equal(SBX_VK(device, vkCreateComputePipelines, device->handle, VK_NULL_HANDLE, 1,
-		&info, NULL, &program->pipeline), 0);
-	device->vk.vkDestroyShaderModule(device->handle, module, NULL);
-}
-
 struct pixel_shaders *pixel_shaders_create(struct sbx_device *device) {
 	static const VkDescriptorType sample_types[] = {
 		VK_DESCRIPTOR_TYPE_COMBINED_IMAGE_SAMPLER, VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
@@ -105,8 +84,10 @@ struct pixel_shaders *pixel_shaders_create(struct sbx_device *device) {
 	create_pool(shaders);
 	create_layouts(shaders, &shaders->sample, sample_types, 2);
 	create_layouts(shaders, &shaders->store, store_types, 1);
-	create_pipeline(device, &shaders->sample, sample_comp, sizeof(sample_comp));
-	create_pipeline(device, &shaders->store, store_comp, sizeof(store_comp));
+	shaders->sample.pipeline = vulkan_create_compute(device, shaders->sample.layout, sample_comp,
+		sizeof(sample_comp));
+	shaders->store.pipeline = vulkan_create_compute(device, shaders->store.layout, store_comp,
+		sizeof(store_comp));
 	shaders->result = sbx_buffer_create(device, 16, VK_BUFFER_USAGE_STORAGE_BUFFER_BIT,
 		SBX_BUFFER_READBACK, "sampled pixel");
 	assert_non_null(shaders->result);
