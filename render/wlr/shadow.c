@@ -177,13 +177,23 @@ bool sbx_shadow_renew(struct sbx_wlr_buffer *buffer) {
 	return make_image(buffer);
 }
 
+/* Of several planes some may be new by now and some not. */
+static void note_failure(struct sbx_shadow *shadow, int error) {
+	const struct sbx_wlr_buffer *buffer = shadow->buffer;
+	shadow->has_content = shadow->has_content && buffer->image->n_planes == 0;
+	if (!shadow->failed) {
+		sbx_log_error("render: a buffer of %dx%d cannot be copied: %s; its surface %s", buffer->wlr->width,
+			buffer->wlr->height, strerror(-error),
+			shadow->has_content ? "keeps what it showed" : "shows nothing");
+		shadow->failed = true; // said once
+	}
+}
+
 static int copy(struct sbx_wlr_buffer *buffer) {
 	struct sbx_shadow *shadow = buffer->shadow;
 	int ret = sbx_mapping_copy(shadow->mapping, buffer->image, &shadow->damage);
-	if (ret < 0 && ret != -EAGAIN && !shadow->failed) {
-		sbx_log_error("render: a buffer of %dx%d cannot be copied: %s; its surface keeps what it showed",
-			buffer->wlr->width, buffer->wlr->height, strerror(-ret));
-		shadow->failed = true; // said once
+	if (ret < 0 && ret != -EAGAIN) {
+		note_failure(shadow, ret);
 	}
 	if (ret < 0) {
 		return ret;

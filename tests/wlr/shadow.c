@@ -679,6 +679,39 @@ static void formats_are_copied(void **state) {
 	}
 }
 
+static uint32_t shown_pixel(struct rig *rig, struct wlr_texture *texture) {
+	return drawn_pixel(rig, texture, 16, 16);
+}
+
+/* Of several planes some may be new, some not: nothing is better. One plane has all of a copy or nothing. */
+static void what_fails_half_way_is_not_shown(void **state) {
+	struct rig *rig = *state;
+	static const uint32_t strides[2][3] = { { SIZE * 4 }, { SIZE, SIZE } }, offsets[3] = { 0, SIZE * SIZE };
+	for (int planes = 1; planes <= 2; planes++) {
+		uint32_t format = planes == 1 ? DRM_FORMAT_XRGB8888 : DRM_FORMAT_NV12;
+		struct rig_buffer *first = picture(format, planes, strides[planes - 1], offsets);
+		struct rig_buffer *next = picture(format, planes, strides[planes - 1], offsets);
+		memset(next->pixels, 0x40, next->size);
+		struct wlr_texture *before = foreign_texture(rig, first);
+		assert_non_null(before);
+		uint32_t old = shown_pixel(rig, before);
+		assert_int_not_equal(old, BEHIND);
+		struct wlr_texture *texture = succeed(rig, before, next, &(pixman_box32_t){ 0, 0, SIZE, SIZE });
+		assert_non_null(texture);
+		rig_log_expect("cannot be copied");
+		kernel_fake.broken_request = DMA_BUF_IOCTL_SYNC;
+		kernel_fake.broken_error = -ENOMEM;
+		assert_int_equal(shown_pixel(rig, texture), planes == 1 ? old : BEHIND);
+		kernel_fake.broken_request = 0;
+		uint32_t new = shown_pixel(rig, texture);
+		assert_true(new != old && new != BEHIND);
+		wlr_texture_destroy(before);
+		wlr_texture_destroy(texture);
+		rig_buffer_drop(first);
+		rig_buffer_drop(next);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		SHADOW_TEST(refused_memory_is_copied),
@@ -702,6 +735,7 @@ int main(void) {
 		SHADOW_TEST(each_system_call_fails),
 		SHADOW_TEST(each_vulkan_call_fails),
 		SHADOW_TEST(formats_are_copied),
+		SHADOW_TEST(what_fails_half_way_is_not_shown),
 	};
 	return RIG_MAIN(tests);
 }
