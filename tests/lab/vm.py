@@ -3,7 +3,8 @@
 
 Runs inside the forky tree, as root there; `./dev vm` is how to call it. The guest
 has the tree as its root file system (writes go to memory), the checkout read-only
-at its own path, and one writable folder that is shared with the host ($SBX_OUT).
+at its own path, and a writable folder that is shared with the host ($SBX_OUT); with
+--cache another, for what drivers keep of compiled shaders.
 
 Exit status: the command's; 124 past the time limit; 125 when the VM failed.
 """
@@ -208,7 +209,8 @@ class Machine:
                 *self.gpus(),
                 '-device', 'virtio-keyboard-pci', '-device', 'virtio-tablet-pci',
                 *share('root', options.tree, True), *share('source', options.source, True),
-                *share('out', options.out, False), *self.ports()]
+                *share('out', options.out, False),
+                *(share('cache', options.cache, False) if options.cache else []), *self.ports()]
 
     def start(self, kernel, initramfs):
         environment = dict(os.environ)
@@ -358,6 +360,7 @@ def parse(arguments):
     parser.add_argument('--tree', required=True, help=argparse.SUPPRESS)
     parser.add_argument('--source', required=True, help=argparse.SUPPRESS)
     parser.add_argument('--out', required=True, help=argparse.SUPPRESS)
+    parser.add_argument('--cache', help=argparse.SUPPRESS)
     parser.add_argument('--gl', action='store_true', help='an OpenGL GPU (virgl)')
     parser.add_argument('--outputs', default='1024x768', metavar='WxH[,WxH...]',
                         help='the monitors (default 1024x768)')
@@ -387,7 +390,8 @@ def guest_environment(options):
         name, equals, value = entry.partition('=')
         if equals or name in os.environ:
             passed[name] = value if equals else os.environ[name]
-    passed.update(SBX_OUT=options.out, LAB_SOURCE=options.source, SIGNALBOX_LAB='1')
+    passed.update(SBX_OUT=options.out, LAB_SOURCE=options.source, SIGNALBOX_LAB='1',
+                  LAB_CACHE='1' if options.cache else '')
     if options.interactive:
         size = os.get_terminal_size(0)
         passed.update(LAB_ROWS=str(size.lines), LAB_COLS=str(size.columns))
