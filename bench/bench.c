@@ -15,10 +15,11 @@
 struct options {
 	const char *peers; // comma-separated, NULL: all
 	const char *layouts; // comma-separated, NULL: all
+	const char *points; // comma-separated, NULL: all
 	const char *node;
 	const char *markdown;
 	const char *json;
-	int max_textures;
+	int min_textures, max_textures;
 	int limit_s;
 	struct bench_limits limits;
 	bool check;
@@ -46,6 +47,8 @@ static const char usage[] =
 	"  --renderers LIST   of signalbox,signalbox-traced,wlroots-vulkan,wlroots-vulkan-1p,\n"
 	"                     wlroots-gles2,wlroots-pixman\n"
 	"  --layouts LIST     of small,tiles,windows,blend,damage\n"
+	"  --points LIST      of static,new\n"
+	"  --min-textures N   leave out cases with fewer\n"
 	"  --max-textures N   leave out cases with more\n"
 	"  --budget MS        time for each case and renderer (default 2000)\n"
 	"  --limit S          begin no further case after so many seconds (default 270)\n"
@@ -80,6 +83,12 @@ static bool parse_option(struct options *options, int option) {
 		return true;
 	case 'l':
 		options->layouts = optarg;
+		return true;
+	case 'p':
+		options->points = optarg;
+		return true;
+	case 'T':
+		options->min_textures = atoi(optarg);
 		return true;
 	case 't':
 		options->max_textures = atoi(optarg);
@@ -117,6 +126,8 @@ static bool parse_options(struct options *options, int argc, char **argv) {
 	static const struct option long_options[] = {
 		{ "renderers", required_argument, NULL, 'r' },
 		{ "layouts", required_argument, NULL, 'l' },
+		{ "points", required_argument, NULL, 'p' },
+		{ "min-textures", required_argument, NULL, 'T' },
 		{ "max-textures", required_argument, NULL, 't' },
 		{ "budget", required_argument, NULL, 'b' },
 		{ "limit", required_argument, NULL, 's' },
@@ -154,8 +165,9 @@ static int start_workers(struct bench_worker *workers, const struct options *opt
 }
 
 static bool wanted(const struct options *options, const struct bench_case *what) {
-	return what->textures <= options->max_textures &&
-		(options->layouts == NULL || listed(options->layouts, bench_layout_name(what->layout)));
+	return what->textures >= options->min_textures && what->textures <= options->max_textures &&
+		(options->layouts == NULL || listed(options->layouts, bench_layout_name(what->layout))) &&
+		(options->points == NULL || listed(options->points, what->fresh ? "new" : "static"));
 }
 
 static void measure_row(struct bench_row *row, const struct options *options,
