@@ -15,10 +15,11 @@
 struct options {
 	const char *peers; // comma-separated, NULL: all
 	const char *layouts; // comma-separated, NULL: all
+	const char *points; // comma-separated, NULL: all
 	const char *node;
 	const char *markdown;
 	const char *json;
-	int max_textures;
+	int min_textures, max_textures;
 	int limit_s;
 	struct bench_limits limits;
 	bool check;
@@ -26,18 +27,25 @@ struct options {
 };
 
 static const struct bench_case all_cases[] = {
-	{ BENCH_SMALL, 1, false },
-	{ BENCH_SMALL, 1, true },
-	{ BENCH_SMALL, 10, false },
-	{ BENCH_SMALL, 10, true },
-	{ BENCH_SMALL, 100, false },
-	{ BENCH_SMALL, 100, true },
-	{ BENCH_SMALL, 1000, false },
-	{ BENCH_SMALL, 1000, true },
-	{ BENCH_TILES, 10, false },
-	{ BENCH_WINDOWS, 10, false },
-	{ BENCH_BLEND, 10, false },
-	{ BENCH_DAMAGE, 10, false },
+	{ BENCH_SMALL, 1, false, BENCH_WHOLE },
+	{ BENCH_SMALL, 1, true, BENCH_WHOLE },
+	{ BENCH_SMALL, 10, false, BENCH_WHOLE },
+	{ BENCH_SMALL, 10, true, BENCH_WHOLE },
+	{ BENCH_SMALL, 100, false, BENCH_WHOLE },
+	{ BENCH_SMALL, 100, true, BENCH_WHOLE },
+	{ BENCH_SMALL, 1000, false, BENCH_WHOLE },
+	{ BENCH_SMALL, 1000, true, BENCH_WHOLE },
+	{ BENCH_TILES, 10, false, BENCH_WHOLE },
+	{ BENCH_WINDOWS, 10, false, BENCH_WHOLE },
+	{ BENCH_BLEND, 10, false, BENCH_WHOLE },
+	{ BENCH_TILES, 10, false, 50 },
+	{ BENCH_TILES, 10, false, 10 },
+	{ BENCH_TILES, 10, false, 1 },
+	{ BENCH_TILES, 10, false, 0 },
+	{ BENCH_VEIL, 10, false, BENCH_WHOLE },
+	{ BENCH_VEIL, 10, false, 10 },
+	{ BENCH_VEIL, 10, false, 1 },
+	{ BENCH_VEIL, 10, false, 0 },
 };
 #define CASE_COUNT (int)(sizeof(all_cases) / sizeof(all_cases[0]))
 
@@ -45,10 +53,12 @@ static const char usage[] =
 	"Usage: signalbox-bench [options]\n"
 	"  --renderers LIST   of signalbox,signalbox-traced,wlroots-vulkan,wlroots-vulkan-1p,\n"
 	"                     wlroots-gles2,wlroots-pixman\n"
-	"  --layouts LIST     of small,tiles,windows,blend,damage\n"
+	"  --layouts LIST     of small,tiles,windows,blend,veil,damage (parts of tiles, veil)\n"
+	"  --points LIST      of static,new\n"
+	"  --min-textures N   leave out cases with fewer\n"
 	"  --max-textures N   leave out cases with more\n"
 	"  --budget MS        time for each case and renderer (default 2000)\n"
-	"  --limit S          begin no further case after so many seconds (default 270)\n"
+	"  --limit S          begin no further case after so many seconds (default 420)\n"
 	"  --frames N         at most so many frames a case (default 100)\n"
 	"  --node PATH        DRM render node whose syncobjs are used\n"
 	"  --markdown FILE    write what is printed to a file as well\n"
@@ -80,6 +90,12 @@ static bool parse_option(struct options *options, int option) {
 		return true;
 	case 'l':
 		options->layouts = optarg;
+		return true;
+	case 'p':
+		options->points = optarg;
+		return true;
+	case 'T':
+		options->min_textures = atoi(optarg);
 		return true;
 	case 't':
 		options->max_textures = atoi(optarg);
@@ -117,6 +133,8 @@ static bool parse_options(struct options *options, int argc, char **argv) {
 	static const struct option long_options[] = {
 		{ "renderers", required_argument, NULL, 'r' },
 		{ "layouts", required_argument, NULL, 'l' },
+		{ "points", required_argument, NULL, 'p' },
+		{ "min-textures", required_argument, NULL, 'T' },
 		{ "max-textures", required_argument, NULL, 't' },
 		{ "budget", required_argument, NULL, 'b' },
 		{ "limit", required_argument, NULL, 's' },
@@ -154,8 +172,10 @@ static int start_workers(struct bench_worker *workers, const struct options *opt
 }
 
 static bool wanted(const struct options *options, const struct bench_case *what) {
-	return what->textures <= options->max_textures &&
-		(options->layouts == NULL || listed(options->layouts, bench_layout_name(what->layout)));
+	const char *layout = what->percent == BENCH_WHOLE ? bench_layout_name(what->layout) : "damage";
+	return what->textures >= options->min_textures && what->textures <= options->max_textures &&
+		(options->layouts == NULL || listed(options->layouts, layout)) &&
+		(options->points == NULL || listed(options->points, what->fresh ? "new" : "static"));
 }
 
 static void measure_row(struct bench_row *row, const struct options *options,
@@ -203,7 +223,8 @@ static int print_report(FILE *out, const struct bench_table *table,
 	fprintf(out, "\nMedians a frame; the last three columns are ratios to wlroots-vulkan.\n");
 	fprintf(out, "\nIoctls a frame at 100 textures, by kind:\n");
 	bench_table_print_kinds(out, table);
-	fprintf(out, "\nMemory from malloc(), images of software devices included:\n");
+	fprintf(out, "\nMemory: of a texture from malloc(); of an output all but its %d buffers of %dx%d:\n",
+		BENCH_OUTPUT_BUFFERS, BENCH_WIDTH, BENCH_HEIGHT);
 	bench_table_print_memory(out, table);
 	fprintf(out, "\nTargets:\n");
 	return bench_table_print_targets(out, table);
@@ -259,6 +280,22 @@ static int measure_rows(struct bench_row *rows, const struct options *options,
 	return count;
 }
 
+/* In processes of their own: what device memory there is is counted by a layer, which no other row has. */
+static void measure_outputs(struct bench_table *table, const struct bench_nodes *nodes) {
+	bench_outputs_prepare();
+	for (int i = 0; i < table->worker_count; i++) {
+		const struct bench_peer *peer = table->workers[i].peer;
+		struct bench_worker worker;
+		if (peer->small_only || !bench_worker_start(&worker, peer, nodes)) {
+			continue;
+		}
+		for (int hdr = 0; hdr < (peer->linear ? 1 : 2); hdr++) {
+			bench_worker_measure_outputs(&worker, hdr, &table->outputs[i][hdr]);
+		}
+		bench_worker_finish(&worker);
+	}
+}
+
 static int run(const struct options *options) {
 	struct bench_worker workers[BENCH_MAX_PEERS];
 	struct bench_row rows[CASE_COUNT] = {0};
@@ -268,6 +305,9 @@ static int run(const struct options *options) {
 	struct bench_table table = { .workers = workers, .rows = rows };
 	table.worker_count = start_workers(workers, options, &nodes);
 	table.row_count = measure_rows(rows, options, workers, table.worker_count);
+	if (options->max_textures >= 1000) {
+		measure_outputs(&table, &nodes);
+	}
 	int missed = print_report(stdout, &table, &nodes);
 	int failed = write_files(options, &table, &nodes);
 	for (int i = 0; i < table.worker_count; i++) {
@@ -293,7 +333,7 @@ static void raise_fd_limit(void) {
 int main(int argc, char **argv) {
 	struct options options = {
 		.max_textures = 1000,
-		.limit_s = 270,
+		.limit_s = 420,
 		.limits = { .budget_ms = 2000, .min_frames = 1, .max_frames = 100, .warm_up = 3 },
 	};
 	if (!parse_options(&options, argc, argv)) {

@@ -117,3 +117,16 @@ int bench_count_fds(void) {
 	closedir(dir);
 	return count - 1; // the directory itself
 }
+
+static atomic_int_fast64_t device_bytes;
+static atomic_bool device_watched;
+
+__attribute__((visibility("default")))
+void bench_count_device_memory(int64_t bytes) {
+	atomic_fetch_add(&device_bytes, bytes);
+	atomic_store(&device_watched, true);
+}
+
+int64_t bench_count_device_bytes(void) {
+	return atomic_load(&device_watched) ? atomic_load(&device_bytes) : -1;
+}

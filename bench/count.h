@@ -46,4 +46,10 @@ void bench_count_read(uint64_t counts[static BENCH_KINDS]);
 /** The number of open fds of this process, -1 when /proc does not say. */
 int bench_count_fds(void);
 
+/** For vulkan_memory.c: so many bytes of device memory more, or fewer; 0: there is a device. */
+void bench_count_device_memory(int64_t bytes);
+
+/** All that there are; -1: nobody watches. */
+int64_t bench_count_device_bytes(void);
+
 #endif

@@ -2,6 +2,7 @@
 #include <drm_fourcc.h>
 #include <errno.h>
 #include <malloc.h>
+#include <math.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +61,7 @@ static const char *const layout_names[BENCH_LAYOUTS] = {
 	[BENCH_TILES] = "tiles",
 	[BENCH_WINDOWS] = "windows",
 	[BENCH_BLEND] = "blend",
-	[BENCH_DAMAGE] = "damage",
+	[BENCH_VEIL] = "veil",
 };
 
 const char *bench_layout_name(enum bench_layout layout) {
@@ -72,10 +73,10 @@ static struct wlr_box layer_box(enum bench_layout layout, int i) {
 	case BENCH_SMALL:
 		return (struct wlr_box){ i % 40 * 32, i / 40 % 25 * 28, 8, 8 };
 	case BENCH_TILES:
+	case BENCH_VEIL:
 		return (struct wlr_box){ i % 5 * 256, i / 5 % 2 * 360, 256, 360 };
 	case BENCH_WINDOWS:
 	case BENCH_BLEND:
-	case BENCH_DAMAGE:
 		return (struct wlr_box){ i % 10 * 96, i % 10 * 54, 320, 180 };
 	case BENCH_LAYOUTS:
 		break;
@@ -83,10 +84,12 @@ static struct wlr_box layer_box(enum bench_layout layout, int i) {
 	abort();
 }
 
-// What is drawn of the layout.
-static pixman_box32_t layout_clip(enum bench_layout layout) {
-	return layout == BENCH_DAMAGE ? (pixman_box32_t){ 480, 270, 480 + 128, 270 + 72 } :
-		(pixman_box32_t){ 0, 0, BENCH_WIDTH, BENCH_HEIGHT };
+// What is drawn of the picture.
+static pixman_box32_t drawn_box(const struct bench_case *what) {
+	double side = sqrt(what->percent / 100.0);
+	int width = (int)lround(BENCH_WIDTH * side), height = (int)lround(BENCH_HEIGHT * side);
+	int x = fmin(480, BENCH_WIDTH - width), y = fmin(270, BENCH_HEIGHT - height);
+	return (pixman_box32_t){ x, y, x + width, y + height };
 }
 
 static int64_t allocated(void) {
@@ -128,9 +131,13 @@ static uint32_t layer_color(int i) {
 	return (((i + 1) * 0x0b1321u) & 0x7f7f7f) | 0x404040;
 }
 
+static bool blends(enum bench_layout layout) {
+	return layout == BENCH_BLEND || layout == BENCH_VEIL;
+}
+
 static bool create_layer(struct scene *scene, int i) {
 	struct scene_layer *layer = &scene->layers[i];
-	bool blend = scene->what->layout == BENCH_BLEND;
+	bool blend = blends(scene->what->layout);
 	uint32_t format = blend ? DRM_FORMAT_ARGB8888 : DRM_FORMAT_XRGB8888;
 	uint32_t pixel = (blend ? 0x80000000 : 0xff000000) | layer_color(i);
 
@@ -212,13 +219,13 @@ static void scene_finish(struct scene *scene) {
 }
 
 static bool has_background(enum bench_layout layout) {
-	return layout == BENCH_WINDOWS || layout == BENCH_BLEND || layout == BENCH_DAMAGE;
+	return layout == BENCH_WINDOWS || layout == BENCH_BLEND || layout == BENCH_VEIL;
 }
 
 static void draw_layers(struct scene *scene, struct wlr_render_pass *pass) {
-	pixman_box32_t box = layout_clip(scene->what->layout);
+	pixman_box32_t box = drawn_box(scene->what);
 	pixman_region32_t clip;
-	pixman_region32_init_with_extents(&clip, &box);
+	pixman_region32_init_rect(&clip, box.x1, box.y1, box.x2 - box.x1, box.y2 - box.y1);
 	if (has_background(scene->what->layout)) {
 		wlr_render_pass_add_rect(pass, &(struct wlr_render_rect_options){
 			.box = { .width = BENCH_WIDTH, .height = BENCH_HEIGHT },
@@ -311,11 +318,11 @@ static bool near(uint32_t a, uint32_t b) {
 // A renderer that draws nothing would be fast. The top left corner of a layer is never covered by a
 // later one; how layers blend is each renderer's own decision.
 static bool check_picture(struct scene *scene) {
-	if (scene->what->layout == BENCH_BLEND) {
+	if (blends(scene->what->layout)) {
 		return true;
 	}
 	struct wlr_buffer *target = scene->targets[scene->frame % 2];
-	pixman_box32_t drawn = layout_clip(scene->what->layout);
+	pixman_box32_t drawn = drawn_box(scene->what);
 	for (int i = 0; i < scene->what->textures; i++) {
 		struct wlr_box *box = &scene->layers[i].box;
 		if (box->x < drawn.x1 || box->y < drawn.y1 || box->x + 2 >= drawn.x2 || box->y + 2 >= drawn.y2) {

@@ -22,8 +22,8 @@ enum bench_layout {
 	BENCH_WINDOWS,
 	/** The same windows at an alpha of one half. */
 	BENCH_BLEND,
-	/** BENCH_WINDOWS once more, of which a hundredth is drawn: 128x72, where the sixth window begins. */
-	BENCH_DAMAGE,
+	/** BENCH_TILES at an alpha of one half over a rectangle: every pixel costs the same, and none is copied. */
+	BENCH_VEIL,
 	BENCH_LAYOUTS,
 };
 
@@ -36,7 +36,14 @@ struct bench_case {
 	int textures;
 	/** Each texture has a new point, signalled, before every frame. Otherwise always the same. */
 	bool fresh;
+	/** So much of the picture is drawn, as when nothing else has changed: its clip has the picture's shape
+	 * and begins at 480,270, or as far to the left and up as it must. 0: nothing is drawn, in a pass like any
+	 * other. */
+	int percent;
 };
+
+/** All of it is drawn. */
+#define BENCH_WHOLE 100
 
 #define BENCH_MAX_FRAMES 512
 

@@ -19,6 +19,8 @@ struct bench_table {
 	int worker_count;
 	const struct bench_row *rows;
 	int row_count;
+	/** What an output takes with each renderer, as SDR and as HDR; in the order of the workers. */
+	struct bench_outputs outputs[BENCH_MAX_PEERS][2];
 };
 
 /** The table: one line for each case and renderer, with its ratios to wlroots' Vulkan renderer. */
@@ -30,7 +32,7 @@ void bench_table_print_row(FILE *out, const struct bench_table *table, const str
 /** Ioctls by kind, one line for each renderer, for the rows with 100 textures. */
 void bench_table_print_kinds(FILE *out, const struct bench_table *table);
 
-/** What a texture takes, one line for each renderer. */
+/** What a texture and an output take, one line for each renderer. */
 void bench_table_print_memory(FILE *out, const struct bench_table *table);
 
 /** The targets, each with what was measured. Returns how many were missed; that of the ioctls counts as

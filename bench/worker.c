@@ -10,6 +10,8 @@
 #include <wlr/util/log.h>
 
 struct request {
+	/** What outputs take, and nothing else. */
+	bool outputs, hdr;
 	struct bench_case what;
 	struct bench_limits limits;
 };
@@ -31,14 +33,20 @@ static bool receive_all(int socket, void *data, size_t size) {
 	return got == (ssize_t)size;
 }
 
+static bool answer(int socket, const struct bench_setup *setup, const struct request *request) {
+	if (request->outputs) {
+		struct bench_outputs outputs;
+		bench_outputs_measure(setup, request->hdr, &outputs);
+		return send_all(socket, &outputs, sizeof(outputs));
+	}
+	struct bench_result result;
+	bench_scene_measure(setup, &request->what, &request->limits, &result);
+	return send_all(socket, &result, sizeof(result));
+}
+
 static void serve(int socket, const struct bench_setup *setup) {
 	struct request request;
-	while (receive_all(socket, &request, sizeof(request))) {
-		struct bench_result result;
-		bench_scene_measure(setup, &request.what, &request.limits, &result);
-		if (!send_all(socket, &result, sizeof(result))) {
-			return;
-		}
+	while (receive_all(socket, &request, sizeof(request)) && answer(socket, setup, &request)) {
 	}
 }
 
@@ -92,19 +100,27 @@ bool bench_worker_start(struct bench_worker *worker, const struct bench_peer *pe
 	return true;
 }
 
-void bench_worker_measure(struct bench_worker *worker, const struct bench_case *what,
-		const struct bench_limits *limits, struct bench_result *result) {
-	struct request request = { .what = *what, .limits = *limits };
-	*result = (struct bench_result){0};
+/* All zero: it has ended, now or before. */
+static void ask(struct bench_worker *worker, const struct request *request, void *result, size_t size) {
+	memset(result, 0, size);
 	if (worker->socket < 0) {
 		return;
 	}
-	if (!send_all(worker->socket, &request, sizeof(request)) ||
-			!receive_all(worker->socket, result, sizeof(*result))) {
+	if (!send_all(worker->socket, request, sizeof(*request)) ||
+			!receive_all(worker->socket, result, size)) {
 		wlr_log(WLR_ERROR, "bench: the process of %s ended", worker->peer->name);
-		*result = (struct bench_result){0};
+		memset(result, 0, size);
 		bench_worker_finish(worker);
 	}
+}
+
+void bench_worker_measure(struct bench_worker *worker, const struct bench_case *what,
+		const struct bench_limits *limits, struct bench_result *result) {
+	ask(worker, &(struct request){ .what = *what, .limits = *limits }, result, sizeof(*result));
+}
+
+void bench_worker_measure_outputs(struct bench_worker *worker, bool hdr, struct bench_outputs *outputs) {
+	ask(worker, &(struct request){ .outputs = true, .hdr = hdr }, outputs, sizeof(*outputs));
 }
 
 void bench_worker_finish(struct bench_worker *worker) {

@@ -8,6 +8,7 @@
 #ifndef BENCH_WORKER_H
 #define BENCH_WORKER_H
 
+#include "outputs.h"
 #include "peer.h"
 #include "scene.h"
 #include <sys/types.h>
@@ -31,6 +32,9 @@ bool bench_worker_start(struct bench_worker *worker, const struct bench_peer *pe
 /** Measure one case. `result->ok` is false when it failed or the worker died. */
 void bench_worker_measure(struct bench_worker *worker, const struct bench_case *what,
 	const struct bench_limits *limits, struct bench_result *result);
+
+/** The same for outputs. */
+void bench_worker_measure_outputs(struct bench_worker *worker, bool hdr, struct bench_outputs *outputs);
 
 /** Let it end, and wait for that. Fine on a worker that never started. */
 void bench_worker_finish(struct bench_worker *worker);

@@ -459,8 +459,10 @@ static uint32_t outside_family(const struct sbx_image *image) {
 		VK_QUEUE_FAMILY_FOREIGN_EXT : VK_QUEUE_FAMILY_EXTERNAL;
 }
 
-static VkImageMemoryBarrier2 image_barrier(const struct sbx_image *image) {
-	return (VkImageMemoryBarrier2){
+/* Room was made for it by use_image(), for one of each image. */
+static VkImageMemoryBarrier2 *add_barrier(struct sbx_batch *batch, const struct sbx_image *image) {
+	VkImageMemoryBarrier2 *barrier = &batch->barriers[batch->n_barriers++];
+	*barrier = (VkImageMemoryBarrier2){
 		.sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_BARRIER_2,
 		.srcStageMask = VK_PIPELINE_STAGE_2_ALL_COMMANDS_BIT,
 		.dstStageMask = USE_STAGES,
@@ -474,6 +476,7 @@ static VkImageMemoryBarrier2 image_barrier(const struct sbx_image *image) {
 			.aspectMask = VK_IMAGE_ASPECT_COLOR_BIT, .levelCount = 1, .layerCount = 1,
 		},
 	};
+	return barrier;
 }
 
 /*
@@ -481,16 +484,15 @@ static VkImageMemoryBarrier2 image_barrier(const struct sbx_image *image) {
  * acquire comes after them.
  */
 static void queue_acquire(struct sbx_batch *batch, struct sbx_image *image, bool write) {
-	VkImageMemoryBarrier2 barrier = image_barrier(image);
+	VkImageMemoryBarrier2 *barrier = add_barrier(batch, image);
 	if (write) {
-		barrier.dstAccessMask |= WRITE_ACCESS;
+		barrier->dstAccessMask |= WRITE_ACCESS;
 	}
 	// What nobody has used yet, nobody has to hand over.
 	if (image->foreign && image->layout != VK_IMAGE_LAYOUT_UNDEFINED) {
-		barrier.srcQueueFamilyIndex = outside_family(image);
-		barrier.dstQueueFamilyIndex = batch->device->queue_family;
+		barrier->srcQueueFamilyIndex = outside_family(image);
+		barrier->dstQueueFamilyIndex = batch->device->queue_family;
 	}
-	batch->barriers[batch->n_barriers++] = barrier;
 }
 
 static struct used_image *find_used(struct sbx_batch *batch, const struct sbx_image *image) {
@@ -611,21 +613,19 @@ void sbx_batch_trace(struct sbx_batch *batch, uint64_t pass) {
 	sbx_stopwatch_begin(ring->stopwatch, batch->place, pass, batch->n_waits > 0, batch->commands);
 }
 
-/* use_image() made room for one barrier for each image. */
 static void queue_releases(struct sbx_batch *batch) {
 	for (size_t i = 0; i < batch->n_images; i++) {
 		const struct used_image *used = &batch->images[i];
 		if (!used->image->foreign) {
 			continue;
 		}
-		VkImageMemoryBarrier2 barrier = image_barrier(used->image);
-		barrier.srcStageMask = USE_STAGES;
-		barrier.srcAccessMask = used->written ? WRITE_ACCESS : 0;
-		barrier.dstStageMask = VK_PIPELINE_STAGE_2_NONE;
-		barrier.dstAccessMask = 0;
-		barrier.srcQueueFamilyIndex = batch->device->queue_family;
-		barrier.dstQueueFamilyIndex = outside_family(used->image);
-		batch->barriers[batch->n_barriers++] = barrier;
+		VkImageMemoryBarrier2 *barrier = add_barrier(batch, used->image);
+		barrier->srcStageMask = USE_STAGES;
+		barrier->srcAccessMask = used->written ? WRITE_ACCESS : 0;
+		barrier->dstStageMask = VK_PIPELINE_STAGE_2_NONE;
+		barrier->dstAccessMask = 0;
+		barrier->srcQueueFamilyIndex = batch->device->queue_family;
+		barrier->dstQueueFamilyIndex = outside_family(used->image);
 	}
 }
 

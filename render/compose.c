@@ -176,12 +176,25 @@ static bool grow_layers(struct sbx_frame *frame, size_t n) {
 		sbx_array_grow(&frame->ops, &frame->ops_capacity, n, sizeof(frame->ops[0]));
 }
 
-/** Add `layer`, of which only texture, coding and matrix are filled in. */
+/** `op` (NULL: a rectangle) is what `record` was made of. */
+static void set_layer(struct sbx_layer *layer, const struct sbx_texture_op *op, size_t first_box, int n_boxes,
+		bool copyable) {
+	*layer = (struct sbx_layer){ .first_box = first_box, .n_boxes = n_boxes, .copyable = copyable };
+	if (op == NULL) {
+		return;
+	}
+	layer->texture = op->texture;
+	layer->coding = op->coding;
+	if (op->light.has_matrix) {
+		layer->matrix = op->light.matrix;
+	}
+}
+
 static void add_layer(struct sbx_frame *frame, const struct sbx_record *record,
-		const struct sbx_layer *layer, pixman_box32_t box, const pixman_region32_t *clip) {
+		const struct sbx_texture_op *op, const pixman_box32_t *box, const pixman_region32_t *clip) {
 	size_t first_box = frame->n_boxes;
-	int n_boxes = add_boxes(frame, box, clip);
-	bool copyable = sbx_copy_is_possible(frame, record, layer->texture);
+	int n_boxes = add_boxes(frame, *box, clip);
+	bool copyable = sbx_copy_is_possible(frame, record, op != NULL ? op->texture : NULL);
 	if (n_boxes < 0) {
 		fail(frame, -ENOMEM);
 	}
@@ -192,10 +205,7 @@ static void add_layer(struct sbx_frame *frame, const struct sbx_record *record,
 		}
 		size_t at = frame->n_layers++;
 		frame->records[at] = *record;
-		frame->layers[at] = *layer;
-		frame->layers[at].first_box = first_box;
-		frame->layers[at].n_boxes = min_i32(n_boxes, MAX_BOXES);
-		frame->layers[at].copyable = copyable;
+		set_layer(&frame->layers[at], op, first_box, min_i32(n_boxes, MAX_BOXES), copyable);
 		first_box += MAX_BOXES;
 		n_boxes -= MAX_BOXES;
 	}
@@ -221,7 +231,7 @@ void sbx_frame_add_rect(struct sbx_frame *frame, const struct sbx_rect_op *op) {
 		if (frame->grade != NULL) {
 			decode_color(record.color);
 		}
-		add_layer(frame, &record, &(struct sbx_layer){0}, op->box, op->clip);
+		add_layer(frame, &record, NULL, &op->box, op->clip);
 	}
 }
 
@@ -262,9 +272,7 @@ void sbx_frame_add_texture(struct sbx_frame *frame, const struct sbx_texture_op 
 	if (op->box.x1 < op->box.x2 && op->box.y1 < op->box.y2 &&
 			sbx_record_from_texture(&record, op)) {
 		record.flags |= is_deep(frame, op->texture) ? SBX_RECORD_DEEP : 0;
-		add_layer(frame, &record, &(struct sbx_layer){
-			.texture = op->texture, .coding = op->coding, .matrix = op->light.matrix,
-		}, op->box, op->clip);
+		add_layer(frame, &record, op, &op->box, op->clip);
 	}
 }
 

@@ -59,7 +59,7 @@ enum sbx_blend {
  */
 struct sbx_light {
 	enum sbx_curve curve;
-	/** From decoded values to light with sRGB primaries, in which white is 1; unless has_matrix it is the identity. */
+	/** From decoded values to light with sRGB primaries, in which white is 1. Not has_matrix: the identity, whatever is in it. */
 	struct sbx_matrix matrix;
 	bool has_matrix;
 };

@@ -103,12 +103,13 @@ int sbx_copy_record(struct sbx_frame *frame, const struct sbx_plan *plan) {
 	}
 	reserve_places(frame, plan);
 	fill_regions(frame, plan);
+	VkCommandBuffer commands = sbx_batch_commands(frame->batch);
 	for (size_t i = 0; i < plan->n_layers; i++) {
 		const struct sbx_layer *layer = &frame->layers[plan->first_layer + i];
 		if (layer->texture != NULL && layer->n_copies > 0) {
-			composer->device->vk.vkCmdCopyImage(sbx_batch_commands(frame->batch),
-				layer->texture->handle, VK_IMAGE_LAYOUT_GENERAL, frame->target->handle,
-				VK_IMAGE_LAYOUT_GENERAL, layer->n_copies, &composer->copies[layer->first_copy]);
+			composer->device->vk.vkCmdCopyImage(commands, layer->texture->handle,
+				VK_IMAGE_LAYOUT_GENERAL, frame->target->handle, VK_IMAGE_LAYOUT_GENERAL,
+				layer->n_copies, &composer->copies[layer->first_copy]);
 		}
 	}
 	int ret = sbx_fill_record(frame, plan);

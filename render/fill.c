@@ -72,7 +72,7 @@ static void fill_part(struct sbx_frame *frame, const struct sbx_layer *layer,
 
 int sbx_fill_record(struct sbx_frame *frame, const struct sbx_plan *plan) {
 	const struct sbx_partition *partition = &frame->composer->partition;
-	for (size_t i = 0; i < partition->n_parts; i++) {
+	for (size_t i = 0; plan->n_filled > 0 && i < partition->n_parts; i++) {
 		struct sbx_layer *layer = sbx_copy_layer(frame, plan, &partition->parts[i]);
 		if (layer == NULL || layer->texture != NULL) {
 			continue;

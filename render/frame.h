@@ -172,7 +172,8 @@ struct sbx_composer {
 struct sbx_plan {
 	/** Layers first .. first + n of the frame are covered by the partition. */
 	size_t first_layer, n_layers;
-	uint32_t n_copied, n_dispatched;
+	/** Parts; n_filled of the n_copied show a colour. */
+	uint32_t n_copied, n_filled, n_dispatched;
 	/** How many pixels the parts of each kind have. */
 	uint64_t pixels[SBX_PIPELINE_KINDS];
 	/** Which pipeline draws the parts of each kind. */

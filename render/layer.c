@@ -60,15 +60,23 @@ static void set_map(struct sbx_record *record, const struct sbx_texture_op *op) 
 	record->flags |= turn->swap ? SBX_RECORD_SWAP : 0;
 }
 
+/** `length` texels from `begin` on are whole ones of `size`. */
+static bool is_whole(double begin, int64_t length, uint32_t size) {
+	if (begin == 0) {
+		return length <= size;
+	}
+	return begin > 0 && begin <= size && begin == (double)(uint32_t)begin &&
+		(int64_t)begin + length <= size;
+}
+
 /** Every pixel of the box shows exactly one texel of the texture. */
 static bool is_unscaled(const struct sbx_texture_op *op) {
 	int64_t width = (int64_t)op->box.x2 - op->box.x1, height = (int64_t)op->box.y2 - op->box.y1;
 	bool swap = turns[op->transform].swap;
-	return op->src_x == floor(op->src_x) && op->src_y == floor(op->src_y) &&
-		op->src_width == (double)(swap ? height : width) &&
-		op->src_height == (double)(swap ? width : height) &&
-		op->src_x >= 0 && op->src_x + op->src_width <= op->texture->width &&
-		op->src_y >= 0 && op->src_y + op->src_height <= op->texture->height;
+	int64_t columns = swap ? height : width, rows = swap ? width : height;
+	return op->src_width == (double)columns && op->src_height == (double)rows &&
+		is_whole(op->src_x, columns, op->texture->width) &&
+		is_whole(op->src_y, rows, op->texture->height);
 }
 
 static uint32_t light_flags(const struct sbx_light *light) {
@@ -80,7 +88,7 @@ static uint32_t light_flags(const struct sbx_light *light) {
 }
 
 bool sbx_record_from_texture(struct sbx_record *record, const struct sbx_texture_op *op) {
-	float alpha = fminf(fmaxf(op->alpha, 0), 1);
+	float alpha = op->alpha > 1 ? 1 : op->alpha > 0 ? op->alpha : 0;
 	if (!(op->src_width > 0) || !(op->src_height > 0) ||
 			(alpha == 0 && op->blend == SBX_BLEND_PREMULTIPLIED)) {
 		return false;

@@ -28,6 +28,16 @@ struct box {
 	bool opaque;
 };
 
+/**
+ * Where boxes begin and end along one axis: keys of edge_key(), each list sorted. They fill from the end,
+ * as boxes are looked at from the top and drawn, mostly, from one corner on: then there is nothing to sort.
+ */
+struct edges {
+	uint64_t *begins, *ends;
+	/** The first of each that the sweep has not come to, and how many there are in all. */
+	size_t begin, end, size;
+};
+
 /** A part whose lower end is not known yet. */
 struct span {
 	int32_t x1, x2, y1;
@@ -38,14 +48,16 @@ struct span {
 struct sbx_partition_scratch {
 	/** All boxes of all operations, in drawing order: a box's index is its depth. */
 	struct box *boxes;
-	/** Their upper and lower edges, sorted: y, box index, 1 for lower. */
-	uint64_t *y_edges;
+	/** Their upper and lower edges: y, box index. */
+	uint64_t *y_keys;
+	struct edges y_edges;
 	/** Boxes that cross the sweep line, in drawing order. */
 	uint32_t *active;
 	/** Those of them that may show in the dirty range, topmost first. */
 	uint32_t *local;
-	/** Left and right edges of the local ones, sorted: x, index in `local`. */
-	uint64_t *x_edges;
+	/** Left and right edges of the local ones: x, index in `local`. */
+	uint64_t *x_keys;
+	struct edges x_edges;
 	/** One bit for each local box: it covers the current interval. */
 	uint64_t *covers;
 	/**
@@ -57,10 +69,9 @@ struct sbx_partition_scratch {
 	/** Open spans by x, and what replaces those in the dirty range. */
 	struct span *spans, *fresh;
 
-	size_t boxes_capacity, y_edges_capacity, active_capacity, local_capacity, x_edges_capacity,
+	size_t boxes_capacity, y_keys_capacity, active_capacity, local_capacity, x_keys_capacity,
 		covers_capacity, stack_room_capacity, spans_capacity, fresh_capacity;
-	size_t n_boxes, n_y_edges, n_active, n_local, n_x_edges, n_words, n_stack, n_spans, n_fresh,
-		n_settled;
+	size_t n_boxes, n_active, n_local, n_words, n_stack, n_spans, n_fresh, n_settled;
 
 	int32_t dirty_x1, dirty_x2;
 	size_t dirty_spans_begin, dirty_spans_end;
@@ -77,10 +88,10 @@ void sbx_partition_finish(struct sbx_partition *partition) {
 	struct sbx_partition_scratch *s = partition->scratch;
 	if (s != NULL) {
 		free(s->boxes);
-		free(s->y_edges);
+		free(s->y_keys);
 		free(s->active);
 		free(s->local);
-		free(s->x_edges);
+		free(s->x_keys);
 		free(s->covers);
 		free(s->stack_room);
 		free(s->spans);
@@ -103,9 +114,21 @@ static int32_t min_i32(int32_t a, int32_t b) {
 #define RESERVE(s, array, need) \
 	sbx_array_grow(&(s)->array, &(s)->array##_capacity, need, sizeof(*(s)->array))
 
-/** Shell's sort with Ciura's gaps: no memory, no calls, and edges come nearly sorted. */
+static bool is_sorted(const uint64_t *keys, size_t n) {
+	for (size_t i = 1; i < n; i++) {
+		if (keys[i - 1] > keys[i]) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/** Shell's sort with Ciura's gaps: no memory, no calls. */
 static void sort_keys(uint64_t *keys, size_t n) {
 	static const size_t gaps[] = { 8858, 3937, 1750, 701, 301, 132, 57, 23, 10, 4, 1 };
+	if (is_sorted(keys, n)) {
+		return;
+	}
 	for (size_t g = 0; g < sizeof(gaps) / sizeof(gaps[0]); g++) {
 		size_t gap = gaps[g];
 		for (size_t i = gap; i < n; i++) {
@@ -128,9 +151,53 @@ static int32_t edge_position(uint64_t key) {
 	return (int32_t)((uint32_t)(key >> 32) ^ 0x80000000u);
 }
 
+/** No edges yet, of at most `size` boxes; `keys` has room for twice as many. */
+static void edges_init(struct edges *edges, uint64_t *keys, size_t size) {
+	*edges = (struct edges){ .begins = keys, .ends = keys + size, size, size, size };
+}
+
+static void edges_add(struct edges *edges, int32_t begin, int32_t end, size_t index) {
+	edges->begins[--edges->begin] = edge_key(begin, index);
+	edges->ends[--edges->end] = edge_key(end, index);
+}
+
+static void edges_sort(struct edges *edges) {
+	sort_keys(&edges->begins[edges->begin], edges->size - edges->begin);
+	sort_keys(&edges->ends[edges->end], edges->size - edges->end);
+}
+
+/** What begins ends further on: so the last edge is an end. */
+static bool edges_left(const struct edges *edges) {
+	return edges->end < edges->size;
+}
+
+/** Where the next edge is. */
+static int32_t edges_position(const struct edges *edges) {
+	int32_t end = edge_position(edges->ends[edges->end]);
+	return edges->begin < edges->size ?
+		min_i32(edge_position(edges->begins[edges->begin]), end) : end;
+}
+
+/** The next of the edges at `position` in a list of `size`, *next; false: there is none. */
+static bool take_edge(const uint64_t *keys, size_t *next, size_t size, int32_t position, uint32_t *index) {
+	if (*next == size || edge_position(keys[*next]) != position) {
+		return false;
+	}
+	*index = (uint32_t)keys[(*next)++];
+	return true;
+}
+
+static bool edges_take_begin(struct edges *edges, int32_t position, uint32_t *index) {
+	return take_edge(edges->begins, &edges->begin, edges->size, position, index);
+}
+
+static bool edges_take_end(struct edges *edges, int32_t position, uint32_t *index) {
+	return take_edge(edges->ends, &edges->end, edges->size, position, index);
+}
+
 static bool reserve_for_boxes(struct sbx_partition_scratch *s, size_t n) {
-	return RESERVE(s, boxes, n) && RESERVE(s, y_edges, 2 * n) && RESERVE(s, active, n) &&
-		RESERVE(s, local, n) && RESERVE(s, x_edges, 2 * n) &&
+	return RESERVE(s, boxes, n) && RESERVE(s, y_keys, 2 * n) && RESERVE(s, active, n) &&
+		RESERVE(s, local, n) && RESERVE(s, x_keys, 2 * n) &&
 		RESERVE(s, covers, n / 64 + 1) && RESERVE(s, stack_room, n + 1);
 }
 
@@ -169,6 +236,9 @@ static bool contains(const struct box *outer, const struct box *inner) {
 struct occluders {
 	const struct box *boxes[MAX_OCCLUDERS];
 	size_t n;
+	/** Once there are as many as can be. */
+	size_t smallest;
+	uint64_t smallest_area;
 };
 
 static bool hidden_by(const struct occluders *occluders, const struct box *box) {
@@ -180,19 +250,27 @@ static bool hidden_by(const struct occluders *occluders, const struct box *box) 
 	return false;
 }
 
+static void find_smallest(struct occluders *occluders) {
+	occluders->smallest_area = UINT64_MAX;
+	for (size_t i = 0; i < occluders->n; i++) {
+		uint64_t its_area = area(occluders->boxes[i]);
+		if (its_area < occluders->smallest_area) {
+			occluders->smallest = i;
+			occluders->smallest_area = its_area;
+		}
+	}
+}
+
 static void add_occluder(struct occluders *occluders, const struct box *box) {
 	if (occluders->n < MAX_OCCLUDERS) {
 		occluders->boxes[occluders->n++] = box;
+	} else if (area(box) > occluders->smallest_area) {
+		occluders->boxes[occluders->smallest] = box;
+	} else {
 		return;
 	}
-	size_t smallest = 0;
-	for (size_t i = 1; i < MAX_OCCLUDERS; i++) {
-		if (area(occluders->boxes[i]) < area(occluders->boxes[smallest])) {
-			smallest = i;
-		}
-	}
-	if (area(box) > area(occluders->boxes[smallest])) {
-		occluders->boxes[smallest] = box;
+	if (occluders->n == MAX_OCCLUDERS) {
+		find_smallest(occluders);
 	}
 }
 
@@ -202,7 +280,7 @@ static void add_occluder(struct occluders *occluders, const struct box *box) {
  */
 static void list_y_edges(struct sbx_partition_scratch *s) {
 	struct occluders occluders = { .n = 0 };
-	s->n_y_edges = 0;
+	edges_init(&s->y_edges, s->y_keys, s->n_boxes);
 	for (size_t i = s->n_boxes; i-- > 0;) {
 		const struct box *box = &s->boxes[i];
 		if (hidden_by(&occluders, box)) {
@@ -211,15 +289,17 @@ static void list_y_edges(struct sbx_partition_scratch *s) {
 		if (box->opaque) {
 			add_occluder(&occluders, box);
 		}
-		s->y_edges[s->n_y_edges++] = edge_key(box->y1, i << 1);
-		s->y_edges[s->n_y_edges++] = edge_key(box->y2, i << 1 | 1);
+		edges_add(&s->y_edges, box->y1, box->y2, i);
 	}
-	sort_keys(s->y_edges, s->n_y_edges);
+	edges_sort(&s->y_edges);
 }
 
-/** Where `box` is, or belongs, among the active ones. */
+/** Where `box` is, or belongs, among the active ones. Often behind them all: boxes are listed as drawn. */
 static size_t active_position(const struct sbx_partition_scratch *s, uint32_t box) {
 	size_t lo = 0, hi = s->n_active;
+	if (hi > 0 && s->active[hi - 1] < box) {
+		return hi;
+	}
 	while (lo < hi) {
 		size_t middle = (lo + hi) / 2;
 		if (s->active[middle] < box) {
@@ -244,23 +324,24 @@ static void remove_active(struct sbx_partition_scratch *s, uint32_t box) {
 	memmove(&s->active[at], &s->active[at + 1], (s->n_active - at) * sizeof(s->active[0]));
 }
 
-/** Let the boxes that begin or end at the y of edge `i` do so. Returns the first edge below. */
-static size_t apply_edges(struct sbx_partition_scratch *s, size_t i) {
-	int32_t y = edge_position(s->y_edges[i]);
+static void widen_to_box(struct sbx_partition_scratch *s, uint32_t box) {
+	s->dirty_x1 = min_i32(s->dirty_x1, s->boxes[box].x1);
+	s->dirty_x2 = max_i32(s->dirty_x2, s->boxes[box].x2);
+}
+
+/** Let the boxes that begin or end at `y`, the next edge, do so. */
+static void apply_edges(struct sbx_partition_scratch *s, int32_t y) {
+	uint32_t box;
 	s->dirty_x1 = INT32_MAX;
 	s->dirty_x2 = INT32_MIN;
-	for (; i < s->n_y_edges && edge_position(s->y_edges[i]) == y; i++) {
-		uint32_t edge = (uint32_t)s->y_edges[i];
-		const struct box *box = &s->boxes[edge >> 1];
-		if (edge & 1) {
-			remove_active(s, edge >> 1);
-		} else {
-			add_active(s, edge >> 1);
-		}
-		s->dirty_x1 = min_i32(s->dirty_x1, box->x1);
-		s->dirty_x2 = max_i32(s->dirty_x2, box->x2);
+	while (edges_take_end(&s->y_edges, y, &box)) {
+		remove_active(s, box);
+		widen_to_box(s, box);
 	}
-	return i;
+	while (edges_take_begin(&s->y_edges, y, &box)) {
+		add_active(s, box);
+		widen_to_box(s, box);
+	}
 }
 
 /** Widen the dirty range to whole open spans, neighbours included: they may merge with what changes. */
@@ -286,11 +367,13 @@ static void widen_dirty_range(struct sbx_partition_scratch *s) {
 	}
 }
 
+struct interval {
+	int32_t x1, x2;
+};
+
 /** Where the sweep line is known to be hidden by opaque boxes: a few disjoint intervals. */
 struct hidden {
-	struct {
-		int32_t x1, x2;
-	} intervals[MAX_HIDDEN];
+	struct interval intervals[MAX_HIDDEN];
 	size_t n;
 };
 
@@ -303,8 +386,11 @@ static bool is_hidden(const struct hidden *hidden, int32_t x1, int32_t x2) {
 	return false;
 }
 
-/** Note that x1..x2 is hidden. Forgetting one when there are too many is no mistake. */
-static void hide(struct hidden *hidden, int32_t x1, int32_t x2) {
+/**
+ * Note that x1..x2 is hidden, and find out what is hidden around it. Forgetting one when there are too many
+ * is no mistake.
+ */
+static struct interval hide(struct hidden *hidden, int32_t x1, int32_t x2) {
 	for (size_t i = 0; i < hidden->n;) {
 		int32_t i1 = hidden->intervals[i].x1, i2 = hidden->intervals[i].x2;
 		if (i1 > x2 || i2 < x1) {
@@ -315,16 +401,18 @@ static void hide(struct hidden *hidden, int32_t x1, int32_t x2) {
 		x2 = max_i32(x2, i2);
 		hidden->intervals[i] = hidden->intervals[--hidden->n];
 	}
+	struct interval whole = { x1, x2 };
 	if (hidden->n < MAX_HIDDEN) {
-		hidden->intervals[hidden->n].x1 = x1;
-		hidden->intervals[hidden->n++].x2 = x2;
+		hidden->intervals[hidden->n++] = whole;
 	}
+	return whole;
 }
 
 /** Look at the active boxes from the top, until nothing below can show in the dirty range. */
 static void find_local(struct sbx_partition_scratch *s) {
 	struct hidden hidden = { .n = 0 };
-	s->n_local = s->n_x_edges = 0;
+	s->n_local = 0;
+	edges_init(&s->x_edges, s->x_keys, s->n_active);
 	for (size_t i = s->n_active; i-- > 0;) {
 		const struct box *box = &s->boxes[s->active[i]];
 		int32_t x1 = max_i32(box->x1, s->dirty_x1), x2 = min_i32(box->x2, s->dirty_x2);
@@ -332,12 +420,11 @@ static void find_local(struct sbx_partition_scratch *s) {
 		if (x1 >= x2 || is_hidden(&hidden, x1, x2)) {
 			continue;
 		}
-		s->x_edges[s->n_x_edges++] = edge_key(x1, s->n_local);
-		s->x_edges[s->n_x_edges++] = edge_key(x2, s->n_local);
+		edges_add(&s->x_edges, x1, x2, s->n_local);
 		s->local[s->n_local++] = s->active[i];
 		if (box->opaque) {
-			hide(&hidden, x1, x2);
-			if (is_hidden(&hidden, s->dirty_x1, s->dirty_x2)) {
+			struct interval whole = hide(&hidden, x1, x2);
+			if (whole.x1 <= s->dirty_x1 && whole.x2 >= s->dirty_x2) {
 				return;
 			}
 		}
@@ -346,8 +433,8 @@ static void find_local(struct sbx_partition_scratch *s) {
 
 static void collect_local(struct sbx_partition_scratch *s) {
 	find_local(s);
-	sort_keys(s->x_edges, s->n_x_edges);
-	s->work += 4 * s->n_x_edges;
+	edges_sort(&s->x_edges);
+	s->work += 8 * s->n_local;
 	s->n_words = (s->n_local + 63) / 64;
 	memset(s->covers, 0, s->n_words * sizeof(s->covers[0]));
 }
@@ -437,21 +524,29 @@ static int add_interval(struct sbx_partition *p, int32_t x1, int32_t x2, int32_t
 	return s->n_stack > 0 ? begin_fresh(p, x1, x2, y) : 0;
 }
 
+/** Note which local boxes cover the interval that begins at `x`, the next edge. */
+static void cover_from(struct sbx_partition_scratch *s, int32_t x) {
+	uint32_t local;
+	while (edges_take_end(&s->x_edges, x, &local)) {
+		s->covers[local / 64] &= ~(UINT64_C(1) << (local % 64));
+	}
+	while (edges_take_begin(&s->x_edges, x, &local)) {
+		s->covers[local / 64] |= UINT64_C(1) << (local % 64);
+	}
+}
+
 static int sweep_dirty_range(struct sbx_partition *p, int32_t y) {
 	struct sbx_partition_scratch *s = p->scratch;
 	size_t old = s->dirty_spans_begin;
 	s->n_fresh = s->n_settled = 0;
-	for (size_t i = 0; i < s->n_x_edges;) {
-		int32_t x = edge_position(s->x_edges[i]);
-		for (; i < s->n_x_edges && edge_position(s->x_edges[i]) == x; i++) {
-			uint32_t local = (uint32_t)s->x_edges[i];
-			s->covers[local / 64] ^= UINT64_C(1) << (local % 64);
-		}
-		if (i == s->n_x_edges) {
+	while (edges_left(&s->x_edges)) {
+		int32_t x = edges_position(&s->x_edges);
+		cover_from(s, x);
+		if (!edges_left(&s->x_edges)) {
 			break;
 		}
 		collect_stack(s);
-		int ret = add_interval(p, x, edge_position(s->x_edges[i]), y, &old);
+		int ret = add_interval(p, x, edges_position(&s->x_edges), y, &old);
 		if (ret < 0) {
 			return ret;
 		}
@@ -512,9 +607,9 @@ static int sweep(struct sbx_partition *p, const struct sbx_partition_op *ops, si
 		return -ENOMEM;
 	}
 	list_y_edges(s);
-	for (size_t i = 0; i < s->n_y_edges;) {
-		int32_t y = edge_position(s->y_edges[i]);
-		i = apply_edges(s, i);
+	while (edges_left(&s->y_edges)) {
+		int32_t y = edges_position(&s->y_edges);
+		apply_edges(s, y);
 		widen_dirty_range(s);
 		collect_local(s);
 		int ret = sweep_dirty_range(p, y);

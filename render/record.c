@@ -199,6 +199,7 @@ static void plan_part(struct sbx_frame *frame, struct sbx_plan *plan, size_t ind
 	if (layer != NULL) {
 		sbx_copy_count(layer, part);
 		plan->n_copied++;
+		plan->n_filled += layer->texture == NULL;
 	} else {
 		kind = choose_kind(frame, plan, part);
 		n_parts[kind]++;

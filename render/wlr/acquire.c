@@ -129,7 +129,7 @@ static void lose(struct sbx_pass *pass, struct sbx_pass_op *op, int error) {
  * point taken for granted.
  */
 static int collect_op(struct sbx_pass *pass, struct sbx_pass_op *op) {
-	struct sbx_known_timeline *timeline =
+	struct sbx_known_timeline *timeline = op->known != NULL ? op->known :
 		sbx_known_timeline_get(pass->renderer, op->wait_timeline);
 	if (timeline == NULL) {
 		return -ENOMEM;
@@ -369,6 +369,9 @@ static int refresh_copy(struct sbx_pass *pass, const struct sbx_pass_op *op) {
 /* What cannot be copied yet is drawn as it was before. */
 void sbx_pass_refresh_copies(struct sbx_pass *pass) {
 	pass->starved = false;
+	if (pass->renderer->n_shadows == 0) {
+		return;
+	}
 	for (size_t i = 0; i < pass->n_ops; i++) {
 		struct sbx_pass_op *op = &pass->ops[i];
 		struct sbx_wlr_buffer *buffer = op->texture != NULL ? op->texture->buffer : NULL;

@@ -16,6 +16,7 @@
 #include "render/wlr/pass.h"
 #include "render/wlr/renderer.h"
 #include "render/wlr/texture.h"
+#include "render/wlr/timeline.h"
 #include "render/wlr/timer.h"
 #include "render/wlr/work.h"
 #include "sync/fd.h"
@@ -63,6 +64,7 @@ static struct sbx_pass_op *add_op(struct sbx_pass *pass, const pixman_region32_t
 	}
 	op->texture = NULL;
 	op->wait_timeline = NULL;
+	op->known = NULL;
 	op->acquire = -1;
 	op->lost = op->copied = false;
 	pass->n_ops++;
@@ -138,6 +140,20 @@ static enum sbx_range to_range(enum wlr_color_range range) {
 		range == WLR_COLOR_RANGE_LIMITED ? SBX_RANGE_LIMITED : SBX_RANGE_DEFAULT;
 }
 
+/*
+ * Whoever tells wlroots that there is nothing to wait for need not be asked again; nothing is ever known of
+ * his timeline.
+ */
+static void add_wait(struct sbx_pass_op *op, struct sbx_renderer *renderer,
+		struct wlr_drm_syncobj_timeline *timeline, uint64_t point) {
+	struct sbx_known_timeline *known = sbx_known_timeline_find(renderer, timeline);
+	if (known != NULL || !sbx_offer_is_ready(timeline)) {
+		op->wait_timeline = wlr_drm_syncobj_timeline_ref(timeline);
+		op->wait_point = point;
+		op->known = known;
+	}
+}
+
 static void pass_add_texture(struct wlr_render_pass *wlr_pass,
 		const struct wlr_render_texture_options *options) {
 	struct sbx_pass *pass = from_wlr(wlr_pass);
@@ -174,10 +190,8 @@ static void pass_add_texture(struct wlr_render_pass *wlr_pass,
 	sbx_light_from_options(&op->texture_op.light, options);
 	op->texture = texture;
 	sbx_texture_record(texture);
-	/* Whoever tells wlroots that there is nothing to wait for need not be asked again. */
-	if (options->wait_timeline != NULL && !sbx_offer_is_ready(options->wait_timeline)) {
-		op->wait_timeline = wlr_drm_syncobj_timeline_ref(options->wait_timeline);
-		op->wait_point = options->wait_point;
+	if (options->wait_timeline != NULL) {
+		add_wait(op, pass->renderer, options->wait_timeline, options->wait_point);
 	}
 }
 

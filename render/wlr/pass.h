@@ -26,15 +26,10 @@ struct wlr_drm_syncobj_timeline;
 struct sbx_pass_op {
 	/** NULL: a rectangle. Recorded (sbx_texture_record) until the pass is over. */
 	struct sbx_texture *texture;
-	union {
-		struct sbx_rect_op rect_op;
-		struct sbx_texture_op texture_op;
-	};
-	/** A copy; its memory is used again by later passes. */
-	pixman_region32_t clip;
-	bool clipped;
 	/** Referenced until the pass is over; NULL: implicit sync. */
 	struct wlr_drm_syncobj_timeline *wait_timeline;
+	/** What is known of it; NULL: nothing yet. */
+	struct sbx_known_timeline *known;
 	uint64_t wait_point;
 	/** Index in sbx_pass.acquires; -1: nothing to wait for. */
 	int acquire;
@@ -42,6 +37,13 @@ struct sbx_pass_op {
 	bool lost;
 	/** Of a buffer that the CPU copies: what is drawn is ours, there is nothing to wait for or to tell. */
 	bool copied;
+	bool clipped;
+	/** A copy; its memory is used again by later passes. */
+	pixman_region32_t clip;
+	union {
+		struct sbx_rect_op rect_op;
+		struct sbx_texture_op texture_op;
+	};
 };
 
 /** One point that the pass waits for, however many operations need it. */

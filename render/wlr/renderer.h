@@ -29,8 +29,9 @@ struct sbx_renderer {
 	struct wlr_drm_format_set shm_formats, dmabuf_formats, render_formats;
 
 	struct wl_list buffers; /* sbx_wlr_buffer.link, the last one used first */
-	/** Of buffers that are copied. */
+	/** Of buffers that are copied; how many there are. */
 	struct sbx_succession succession;
+	size_t n_shadows;
 	/** sbx_wlr_buffer_drop_idle() */
 	int64_t idle_import_ns;
 	struct wl_list textures; /* sbx_texture.link */

@@ -110,6 +110,7 @@ int sbx_shadow_create(struct sbx_wlr_buffer *buffer, const struct sbx_dmabuf *dm
 	shadow->busy_fd = -1;
 	pixman_region32_init(&shadow->damage);
 	buffer->shadow = shadow;
+	buffer->renderer->n_shadows++;
 	return 0;
 }
 
@@ -126,6 +127,7 @@ void sbx_shadow_destroy(struct sbx_wlr_buffer *buffer) {
 	pixman_region32_fini(&shadow->damage);
 	free(shadow);
 	buffer->shadow = NULL;
+	buffer->renderer->n_shadows--;
 }
 
 /* Somebody may still draw `from`: it is copied anew for him, into another image. */

@@ -19,10 +19,6 @@ struct sbx_texture *sbx_texture_from_wlr(struct wlr_texture *wlr_texture) {
 	return texture;
 }
 
-struct sbx_image *sbx_texture_image(const struct sbx_texture *texture) {
-	return texture->buffer != NULL ? texture->buffer->image : texture->image;
-}
-
 static struct sbx_texture *create(struct sbx_renderer *renderer, uint32_t width, uint32_t height) {
 	struct sbx_texture *texture = calloc(1, sizeof(*texture));
 	if (texture == NULL) {

@@ -9,8 +9,8 @@
 #include <stdint.h>
 #include <wayland-server-core.h>
 #include <wlr/render/interface.h>
+#include "render/wlr/buffer.h"
 
-struct sbx_wlr_buffer;
 struct sbx_image;
 struct sbx_renderer;
 
@@ -46,7 +46,9 @@ struct sbx_texture *sbx_texture_from_wlr(struct wlr_texture *texture);
  * What to sample: valid until the texture is destroyed, sbx_wlr_buffer_get() imports anew, or a copy goes to
  * the surface's next buffer. NULL: it has no content (shadow.h).
  */
-struct sbx_image *sbx_texture_image(const struct sbx_texture *texture);
+static inline struct sbx_image *sbx_texture_image(const struct sbx_texture *texture) {
+	return texture->buffer != NULL ? texture->buffer->image : texture->image;
+}
 
 /** A pass that records a texture keeps it until it is submitted. */
 void sbx_texture_record(struct sbx_texture *texture);

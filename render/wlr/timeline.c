@@ -57,12 +57,18 @@ const struct sbx_sync *sbx_drm_file_open(struct sbx_renderer *renderer, int drm_
 	return file != NULL ? file->sync : NULL;
 }
 
-struct sbx_known_timeline *sbx_known_timeline_get(struct sbx_renderer *renderer,
+struct sbx_known_timeline *sbx_known_timeline_find(struct sbx_renderer *renderer,
 		struct wlr_drm_syncobj_timeline *wlr_timeline) {
 	struct wlr_addon *addon = wlr_addon_find(&wlr_timeline->addons, renderer, &addon_impl);
-	struct sbx_known_timeline *timeline;
-	if (addon != NULL) {
-		return wl_container_of(addon, timeline, addon);
+	struct sbx_known_timeline *timeline = NULL;
+	return addon != NULL ? wl_container_of(addon, timeline, addon) : NULL;
+}
+
+struct sbx_known_timeline *sbx_known_timeline_get(struct sbx_renderer *renderer,
+		struct wlr_drm_syncobj_timeline *wlr_timeline) {
+	struct sbx_known_timeline *timeline = sbx_known_timeline_find(renderer, wlr_timeline);
+	if (timeline != NULL) {
+		return timeline;
 	}
 	struct sbx_drm_file *file = find_file(renderer, wlr_timeline->drm_fd);
 	if (file == NULL) {

@@ -37,6 +37,10 @@ struct sbx_known_timeline {
 	int first_acquire;
 };
 
+/** NULL: nothing is known of it. */
+struct sbx_known_timeline *sbx_known_timeline_find(struct sbx_renderer *renderer,
+	struct wlr_drm_syncobj_timeline *timeline);
+
 /** Find or make it. NULL: out of memory or fds (logged). Lives as long as the timeline. */
 struct sbx_known_timeline *sbx_known_timeline_get(struct sbx_renderer *renderer,
 	struct wlr_drm_syncobj_timeline *timeline);
