@@ -170,6 +170,7 @@ static void handle_readiness(struct sbx_readiness *readiness) {
 static enum fate let_wait(struct sbx_output *output, struct wlr_output_state *state, enum sbx_frame_kind kind) {
 	int ms = kind == SBX_FRAME_CLIENT ? SBX_WAIT_CLIENT_MS : SBX_WAIT_COMPOSED_MS;
 	output->waits = true;
+	output->wait_is_due = false;
 	output->waiting_kind = kind;
 	output->waiting = *state;
 	wlr_output_state_init(state);
@@ -267,6 +268,12 @@ void sbx_output_give_up_waiting(struct sbx_output *output) {
 	if (output->readiness.state == SBX_READINESS_DONE) {
 		// It was the flip before it that took too long, and is reported by itself.
 		sbx_timer_arm(&output->wait_timer, sbx_kernel_now_ns() + SBX_WAIT_COMPOSED_MS * MS);
+		return;
+	}
+	if (!output->wait_is_due) {
+		// We may be what was late, woken from a sleep for example, and the fence be next in this dispatch.
+		output->wait_is_due = true;
+		sbx_timer_arm(&output->wait_timer, sbx_kernel_now_ns());
 		return;
 	}
 	if (!client) {

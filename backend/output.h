@@ -73,6 +73,7 @@ struct sbx_output {
 	struct wlr_output_state waiting;
 	struct sbx_readiness readiness;
 	struct sbx_timer wait_timer;
+	bool wait_is_due;
 	/** Something was damaged since it was drawn. */
 	bool more;
 

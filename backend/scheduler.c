@@ -3,6 +3,7 @@
 #include "loan/pace.h"
 
 #define US_NS INT64_C(1000)
+#define MS_NS INT64_C(1000000)
 
 /* The first vblank after now; 0: the rhythm is not known. */
 static int64_t next_vblank(const struct sbx_pace *pace, int64_t now_ns) {
@@ -57,7 +58,8 @@ void sbx_scheduler_begin(struct sbx_scheduler *scheduler, const struct sbx_pace 
 static void learn(struct sbx_scheduler *scheduler, int64_t took_ns) {
 	int64_t expected_ns;
 	bool known = sbx_forecast_get(&scheduler->cpu, &expected_ns);
-	int64_t over_ns = scheduler->begun_late_ns +
+	bool stopped = scheduler->begun_late_ns > SBX_SCHEDULER_STOPPED_MS * MS_NS;
+	int64_t over_ns = (stopped ? 0 : scheduler->begun_late_ns) +
 		(known && took_ns > expected_ns ? took_ns - expected_ns : 0);
 	scheduler->jitter_ns -= scheduler->jitter_ns / SBX_SCHEDULER_FADE;
 	if (over_ns > scheduler->jitter_ns) {

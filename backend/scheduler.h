@@ -32,6 +32,8 @@ enum {
 	SBX_SCHEDULER_PENALTY_MAX = 1024,
 	/** The jitter loses such a part of itself with each frame. */
 	SBX_SCHEDULER_FADE = 256,
+	/** A timer that is later than that says nothing of the next one: the machine slept, or we were stopped. */
+	SBX_SCHEDULER_STOPPED_MS = 100,
 	/** After so many delayed frames on time in a row the next penalty is half as long. */
 	SBX_SCHEDULER_FORGIVE = 256,
 };

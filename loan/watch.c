@@ -11,6 +11,8 @@
 #include "sync/kernel.h"
 #include "trace/stall.h"
 
+#define MS INT64_C(1000000)
+
 static bool awaits_acquire(const struct sbx_loan *loan) {
 	bool open = loan->state == SBX_LOAN_HELD || loan->state == SBX_LOAN_CURRENT;
 	return open && !loan->acquire_stalled && (loan->gate.state == SBX_GATE_UNMATERIALISED ||
@@ -77,7 +79,7 @@ static void report(struct sbx_loan *loan, int64_t now_ns) {
 
 /* When there is something to look at next; INT64_MAX: there is nothing. */
 static int64_t look(struct sbx_watch *watch, int64_t now_ns) {
-	int64_t bound_ns = (int64_t)watch->bound_ms * 1000000, next_ns = INT64_MAX;
+	int64_t bound_ns = watch->bound_ms * MS, next_ns = INT64_MAX;
 	struct sbx_loan *loan;
 	wl_list_for_each(loan, &watch->desk->loans, link) {
 		if (loan->since_ns == 0 || (!awaits_acquire(loan) && !awaits_release(loan))) {
@@ -93,9 +95,17 @@ static int64_t look(struct sbx_watch *watch, int64_t now_ns) {
 	return next_ns;
 }
 
-static void start(struct sbx_watch *watch, int64_t after_ns) {
-	int64_t ms = after_ns / 1000000 + 1;
+static void begin_anew(struct sbx_watch *watch, int64_t now_ns) {
+	struct sbx_loan *loan;
+	wl_list_for_each(loan, &watch->desk->loans, link) {
+		loan->since_ns = loan->since_ns != 0 ? now_ns : 0;
+	}
+}
+
+static void start(struct sbx_watch *watch, int64_t now_ns, int64_t due_ns) {
+	int64_t ms = (due_ns - now_ns) / MS + 1;
 	watch->running = true;
+	watch->due_ns = due_ns;
 	wl_event_source_timer_update(watch->timer, ms < INT32_MAX ? (int)ms : INT32_MAX);
 }
 
@@ -103,9 +113,13 @@ static int handle_timer(void *data) {
 	struct sbx_watch *watch = data;
 	int64_t now_ns = sbx_kernel_now_ns();
 	watch->running = false;
+	watch->began_anew = !watch->began_anew && now_ns - watch->due_ns >= SBX_WATCH_LATE_MS * MS;
+	if (watch->began_anew) {
+		begin_anew(watch, now_ns);
+	}
 	int64_t next_ns = look(watch, now_ns);
 	if (next_ns != INT64_MAX) {
-		start(watch, next_ns - now_ns);
+		start(watch, now_ns, next_ns);
 	}
 	return 0;
 }
@@ -139,6 +153,6 @@ void sbx_watch_loan(struct sbx_loan *loan) {
 	}
 	loan->since_ns = sbx_kernel_now_ns();
 	if (!watch->running) {
-		start(watch, (int64_t)watch->bound_ms * 1000000);
+		start(watch, loan->since_ns, loan->since_ns + watch->bound_ms * MS);
 	}
 }

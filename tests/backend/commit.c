@@ -295,6 +295,21 @@ static void test_gpu_hangs(void **state) {
 	screen_finish(&screen);
 }
 
+/* We were what was late: the fence has signalled, which is heard of behind the timer. */
+static void test_stalled_loop(void **state) {
+	struct screen screen;
+	wait_way(&screen, *state);
+	kernel_fake.now_ns += 10 * SBX_WAIT_COMPOSED_MS * MS;
+	sbx_timer_fire(&screen.output->wait_timer);
+	rig_signal(screen.rig, &screen.work, 0);
+	screen_pass_ms(&screen, 1);
+	assert_int_equal(screen.commits, 1);
+	assert_int_equal(screen_info(&screen).dropped, 0);
+	assert_int_equal(rig_count_log("driver bug"), 0);
+	screen_flip(&screen);
+	screen_finish(&screen);
+}
+
 /* The fence has signalled, and the flip before it has not happened: the frame waits for that. */
 static void test_flip_first(void **state) {
 	struct screen screen;
@@ -669,6 +684,7 @@ static const struct CMUnitTest host[] = {
 	FAKE("one frame waits at a time", test_one_at_a_time),
 	FAKE("the GPU fails", test_gpu_fails),
 	FAKE("the GPU hangs", test_gpu_hangs),
+	FAKE("the loop was late", test_stalled_loop),
 	FAKE("the flip before comes first", test_flip_first),
 	FAKE("a waiting frame is superseded", test_superseded),
 	FAKE("a client's buffer is locked until the flip that replaces it", test_scanout_locked_until_flip),

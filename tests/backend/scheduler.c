@@ -109,6 +109,19 @@ static void test_rhythm_unknown(void **state) {
 	assert_int_equal(sbx_scheduler_plan(&machine.scheduler, &machine.pace, machine.now_ns), machine.now_ns);
 }
 
+/* The machine slept while a frame was delayed: that costs a vblank, and the delay of the frames after it. No more. */
+static void test_asleep(void **state) {
+	struct machine machine;
+	power_on(&machine, SBX_SCHEDULE_AUTO, 16666667);
+	run(&machine, 50, MS, 2 * MS);
+	assert_true(frame(&machine, MS, 2 * MS, 3 * SECOND));
+	run(&machine, SBX_SCHEDULER_PENALTY_MIN, MS, 2 * MS);
+	reset(&machine);
+	run(&machine, 100, MS, 2 * MS);
+	assert_int_equal(machine.missed, 0);
+	assert_true(machine.scheduler.delay_ns > 8 * MS);
+}
+
 /* A spike that nobody could foresee costs one vblank; then frames begin at once, for a while. */
 static void test_miss(void **state) {
 	struct machine machine;
@@ -221,6 +234,7 @@ static const struct CMUnitTest host[] = {
 	{ "scheduler: steady work at several refresh rates", test_steady, NULL, NULL, NULL },
 	{ "scheduler: the first frames", test_first_frames, NULL, NULL, NULL },
 	{ "scheduler: no rhythm", test_rhythm_unknown, rig_setup, rig_teardown, NULL },
+	{ "scheduler: asleep", test_asleep, NULL, NULL, NULL },
 	{ "scheduler: a miss", test_miss, NULL, NULL, NULL },
 	{ "scheduler: spikes", test_spikes, NULL, NULL, NULL },
 	{ "scheduler: more work than fits", test_overload, NULL, NULL, NULL },

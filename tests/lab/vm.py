@@ -37,6 +37,7 @@ COMMAND_LINE = ('console=ttyS0 quiet loglevel=3 panic=-1 no_timer_check mitigati
 PASSED_ON = ('SIGNALBOX_', 'WLR_', 'VK_', 'MESA_', 'LIBGL_', 'LP_', 'WAYLAND_', 'SBX_')
 PASSED_ON_ALSO = ('CI', 'TERM', 'ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS')
 TIMED_OUT, VM_FAILED = 124, 125
+SHARES = ['root', 'source', 'out']
 
 
 def say(text):
@@ -105,7 +106,8 @@ def add_busybox(cpio):
 
 
 def add_guest(cpio, environment, command):
-    for name in ('init', 'main', 'bin/lab-host', 'bin/lab-screendump', 'bin/lab-seat'):
+    for name in ('init', 'main', 'bin/lab-host', 'bin/lab-screendump', 'bin/lab-seat',
+                 'bin/lab-sleep'):
         with open(os.path.join(GUEST, name), 'rb') as file:
             cpio.program('init' if name == 'init' else 'guest/' + name, file.read())
     exports = ''.join(f'export {k}={shlex.quote(v)}\n' for k, v in environment.items())
@@ -137,13 +139,22 @@ def gpu_device(name, outputs, gl):
                              for i, (w, h) in enumerate(sizes)]
     if gl:
         device.update(hostmem=1 << 30, blob=True)
-    return json.dumps(device)
+    return device
 
 
 def share(tag, path, readonly):
     return ['-fsdev', f'local,id={tag},path={path},security_model=none,multidevs=remap'
             + (',readonly=on' if readonly else ''),
-            '-device', f'virtio-9p-pci,fsdev={tag},mount_tag={tag}']
+            *lasting(1 + SHARES.index(tag),
+                     {'driver': 'virtio-9p-pci', 'fsdev': tag, 'mount_tag': tag})]
+
+
+# Neither 9p's driver nor virtio-gpu's (Linux 7.2) sets its device up again after a sleep. These keep
+# what they have: PCI Express devices that say so, each behind a port.
+def lasting(number, device):
+    port = {'driver': 'pcie-root-port', 'id': f'port{number}', 'chassis': number}
+    device = {**device, 'bus': port['id'], 'x-pcie-pm-no-soft-reset': True}
+    return ['-device', json.dumps(port), '-device', json.dumps(device)]
 
 
 def accelerator():
@@ -161,6 +172,7 @@ class Machine:
         self.process = self.display = None
         self.inherited = []
         self.qmp_buffer = b''
+        self.nap = None  # how many seconds it sleeps, the next time that it does
         self.host, host_end = socket.socketpair()
         self.qmp, qmp_end = socket.socketpair()
         self.ends = [host_end, qmp_end]
@@ -193,7 +205,8 @@ class Machine:
         devices = [gpu_device('gpu', options.outputs, options.gl)]
         if options.second_gpu:
             devices.append(gpu_device('gpu2', options.second_gpu, False))
-        return [word for device in devices for word in ('-device', device)]
+        return [word for index, device in enumerate(devices)
+                for word in lasting(1 + len(SHARES) + index, device)]
 
     def arguments(self, kernel, initramfs):
         options = self.options
@@ -259,6 +272,13 @@ class Machine:
             if 'return' in reply or 'error' in reply:
                 return reply
 
+    def wake(self):
+        """Wakes it after its nap, if it sleeps by now."""
+        if self.ask({'execute': 'query-status'})['return']['status'] == 'suspended':
+            time.sleep(self.nap)
+            self.nap = None
+            self.ask({'execute': 'system_wakeup'})
+
     def stop(self):
         for process in (self.process, self.display):
             if process and process.poll() is None:
@@ -323,6 +343,9 @@ def answer(machine, verb, rest):
             reply = machine.ask(json.loads(rest))
             return ('ok ' if 'return' in reply else 'error ') + json.dumps(
                 reply.get('return', reply.get('error')))
+        if verb == 'nap':
+            machine.nap = float(rest)
+            return 'ok'
         return f'error unknown request {verb}'
     except (Failure, OSError, ValueError, IndexError) as error:
         return f'error {error}'.replace('\n', ' ')
@@ -335,7 +358,10 @@ def serve(machine, deadline):
         left = deadline - time.monotonic()
         if left <= 0:
             return TIMED_OUT
-        readable, _, _ = select.select([machine.host], [], [], min(left, 5))
+        if machine.nap is not None:
+            machine.wake()
+        readable, _, _ = select.select([machine.host], [], [],
+                                       min(left, 5 if machine.nap is None else 0.1))
         if not readable:
             continue
         try:

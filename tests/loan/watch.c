@@ -249,6 +249,25 @@ static void test_two(void **state) {
 	close_and_check(lab, &second);
 }
 
+/* The machine slept, or we were stopped: nobody is named who may have had no time. */
+static void test_asleep(void **state) {
+	struct protocol_lab *lab = *state;
+	struct test_window window;
+	struct test_fence fence;
+	open_showing(lab, &window);
+	test_fence_pend(lab, &window, 2, &fence);
+	test_show(&window, 2, 2, 2);
+	pass_time(lab, BOUND_MS + SBX_WATCH_LATE_MS);
+	assert_int_equal(n_lines, 0);
+	assert_true(is_watching(lab));
+	// Who is always late would name nobody.
+	pass_time(lab, BOUND_MS + SBX_WATCH_LATE_MS);
+	assert_int_equal(n_lines, 1);
+	assert_non_null(strstr(lines[0], "own fence is pending"));
+	test_fence_signal(lab, &fence, 0);
+	close_and_check(lab, &window);
+}
+
 /* A client that stalls on all its surfaces fills no log. */
 static void test_hostile(void **state) {
 	struct protocol_lab *lab = *state;
@@ -320,6 +339,7 @@ int main(int argc, char *argv[]) {
 		CASE("the kernel does not take it", test_kernel),
 		CASE("in time", test_in_time),
 		CASE("two of them", test_two),
+		CASE("we were asleep", test_asleep),
 		CASE("a hostile client", test_hostile),
 		CASE("switched off", test_never),
 		CASE("options", test_options),
