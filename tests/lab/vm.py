@@ -37,7 +37,6 @@ COMMAND_LINE = ('console=ttyS0 quiet loglevel=3 panic=-1 no_timer_check mitigati
 PASSED_ON = ('SIGNALBOX_', 'WLR_', 'VK_', 'MESA_', 'LIBGL_', 'LP_', 'WAYLAND_', 'SBX_')
 PASSED_ON_ALSO = ('CI', 'TERM', 'ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS')
 TIMED_OUT, VM_FAILED = 124, 125
-SHARES = ['root', 'source', 'out']
 
 
 def say(text):
@@ -142,21 +141,6 @@ def gpu_device(name, outputs, gl):
     return device
 
 
-def share(tag, path, readonly):
-    return ['-fsdev', f'local,id={tag},path={path},security_model=none,multidevs=remap'
-            + (',readonly=on' if readonly else ''),
-            *lasting(1 + SHARES.index(tag),
-                     {'driver': 'virtio-9p-pci', 'fsdev': tag, 'mount_tag': tag})]
-
-
-# Neither 9p's driver nor virtio-gpu's (Linux 7.2) sets its device up again after a sleep. These keep
-# what they have: PCI Express devices that say so, each behind a port.
-def lasting(number, device):
-    port = {'driver': 'pcie-root-port', 'id': f'port{number}', 'chassis': number}
-    device = {**device, 'bus': port['id'], 'x-pcie-pm-no-soft-reset': True}
-    return ['-device', json.dumps(port), '-device', json.dumps(device)]
-
-
 def accelerator():
     chosen = os.environ.get('SIGNALBOX_LAB_ACCEL', 'tcg')
     return 'tcg,thread=multi,tb-size=1024' if chosen == 'tcg' else chosen
@@ -171,6 +155,7 @@ class Machine:
         self.messages = os.path.join(folder, 'qemu.log')
         self.process = self.display = None
         self.inherited = []
+        self.ports_made = 0
         self.qmp_buffer = b''
         self.nap = None  # how many seconds it sleeps, the next time that it does
         self.host, host_end = socket.socketpair()
@@ -200,19 +185,44 @@ class Machine:
         self.inherited.append(fd)
         return fd
 
+    def device(self, device):
+        """With --sleeps one that keeps what it has: a PCI Express device that says so, behind a port
+        of its own. Neither 9p's driver nor virtio-gpu's (Linux 7.2) sets its device up again."""
+        if not self.options.sleeps:
+            return ['-device', json.dumps(device)]
+        self.ports_made += 1
+        port = {'driver': 'pcie-root-port', 'id': f'port{self.ports_made}',
+                'chassis': self.ports_made}
+        device = {**device, 'bus': port['id'], 'x-pcie-pm-no-soft-reset': True}
+        return ['-device', json.dumps(port), '-device', json.dumps(device)]
+
+    def share(self, tag, path, readonly):
+        return ['-fsdev', f'local,id={tag},path={path},security_model=none,multidevs=remap'
+                + (',readonly=on' if readonly else ''),
+                *self.device({'driver': 'virtio-9p-pci', 'fsdev': tag, 'mount_tag': tag})]
+
+    def shares(self):
+        options = self.options
+        arguments = [*self.share('root', options.tree, True),
+                     *self.share('source', options.source, True),
+                     *self.share('out', options.out, False)]
+        if options.cache:
+            arguments += self.share('cache', options.cache, False)
+        return arguments
+
     def gpus(self):
         options = self.options
         devices = [gpu_device('gpu', options.outputs, options.gl)]
         if options.second_gpu:
             devices.append(gpu_device('gpu2', options.second_gpu, False))
-        return [word for index, device in enumerate(devices)
-                for word in lasting(1 + len(SHARES) + index, device)]
+        return [word for device in devices for word in self.device(device)]
 
     def arguments(self, kernel, initramfs):
         options = self.options
         return ['qemu-system-x86_64', '-nodefaults', '-no-user-config', '-no-reboot',
                 '-machine', 'q35,memory-backend=memory', '-accel', accelerator(),
-                '-cpu', 'max' if accelerator().startswith('tcg') else 'host', '-smp', '2',
+                '-cpu', 'max' if accelerator().startswith('tcg') else 'host',
+                '-smp', '1' if options.sleeps else '2',
                 '-m', options.memory,
                 '-object', f'memory-backend-memfd,id=memory,size={options.memory}',
                 '-kernel', kernel_image(kernel), '-initrd', initramfs,
@@ -221,9 +231,7 @@ class Machine:
                 '-display', 'sdl,gl=on' if options.gl else 'none',
                 *self.gpus(),
                 '-device', 'virtio-keyboard-pci', '-device', 'virtio-tablet-pci',
-                *share('root', options.tree, True), *share('source', options.source, True),
-                *share('out', options.out, False),
-                *(share('cache', options.cache, False) if options.cache else []), *self.ports()]
+                *self.shares(), *self.ports()]
 
     def start(self, kernel, initramfs):
         environment = dict(os.environ)
@@ -394,6 +402,9 @@ def parse(arguments):
                         help='another GPU with monitors of its own (QEMU calls it gpu2)')
     parser.add_argument('--timeout', type=float, metavar='S', default=None,
                         help='end the VM after so many seconds (default 900; a shell: none)')
+    parser.add_argument('--sleeps', action='store_true',
+                        help='can be suspended (lab-sleep): its devices keep what they have then, and '
+                        'there is one processor, as the second does not always come back')
     parser.add_argument('--memory', default='4G', help='of the VM (default 4G)')
     parser.add_argument('--env', action='append', default=[], metavar='NAME[=VALUE]',
                         help='pass one more variable on')
