@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What `./dev test` does: four builds; the host's tests in two of them; a minute of the
-# fuzzer; then one boot of the lab VM for all that needs a display, and beside it further
-# boots, one after the other, for e2e tests that ask for other hardware. Sourced by dev.
+# fuzzer; then one boot of the lab VM for what needs its devices, and beside it further
+# boots for e2e tests, one for each kind of hardware that they ask for. Sourced by dev.
 #
 # A Meson test belongs to a run by its suite:
 #	project		runs here, once
@@ -112,20 +112,43 @@ summary() {
 		}' "$results"
 }
 
-# Most of the time such a VM waits for its monitor's next frame. Two that run at a time have a file each:
-# what one of them appends to a shared one, the other's cache may overwrite.
-test_all_in_lab() {
-	local options words groups main=(build:lab build-asan:lab-asan)
-	mapfile -t -O ${#main[@]} main < <(e2e_groups '')
-	expected+=("${main[@]}")
-	test_in_lab "$results.main" -- "${main[@]}" &
-	! machine_has_gpu build 2>/dev/null || wait # there is one display only
-	while read -r options; do
+# Prints and removes the first line; fails when there is none.
+take_line() { # FILE
+	{
+		flock 9
+		[ -s "$1" ] || return 1
+		head -n 1 "$1"
+		sed -i 1d "$1"
+	} 9>"$1.lock"
+}
+
+# Boots a VM for each line of $queue, the options that scripts ask for, until none is left.
+work_off() {
+	local options words groups
+	while options=$(take_line "$queue"); do
 		read -ra words <<<"$options"
 		mapfile -t groups < <(e2e_groups "$options")
+		test_in_lab "$results.e2e${options//[^a-z0-9]/_}" "${words[@]}" -- "${groups[@]}"
+	done
+}
+
+# Most of the time such a VM waits for its monitor's next frame. Two run at a time, with a file each: what one of
+# them appends to a shared one, the other's cache may overwrite. Those with most scripts come first.
+test_all_in_lab() {
+	local options groups main=(build:lab build-asan:lab-asan) queue=$out/queue
+	expected+=("${main[@]}")
+	while read -r options; do
+		mapfile -t groups < <(e2e_groups "$options")
 		expected+=("${groups[@]}")
-		test_in_lab "$results.others" "${words[@]}" -- "${groups[@]}"
-	done < <(all_vm_options)
+		echo "$(tr -cd , <<<"${groups[*]}" | wc -c) $options"
+	done < <(echo && all_vm_options) > >(sort -rn | cut -d' ' -f2- >"$queue")
+	wait $!
+	{
+		test_in_lab "$results.main" -- "${main[@]}"
+		work_off
+	} &
+	! machine_has_gpu build 2>/dev/null || wait # there is one display only
+	work_off
 	wait
 	cat "$results".* >>"$results"
 }
