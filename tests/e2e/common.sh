@@ -99,11 +99,12 @@ stat_of() { # FILE NAME
 	sed -n "s/^$2 //p" "$1"
 }
 
-# A process's descriptors, the fewest of twenty times, and without fences and the waiters' eventfds, which come and go.
-count_fds() { # PID
+# A process's descriptors, the fewest of twenty times, and without fences and the waiters' eventfds, which come and go,
+# nor those whose links match.
+count_fds() { # PID [PATTERN]
 	local i
 	for i in {1..20}; do
-		find "/proc/$1/fd" -mindepth 1 -printf '%l\n' 2>/dev/null | grep -vcE 'sync_file|eventfd'
+		find "/proc/$1/fd" -mindepth 1 -printf '%l\n' 2>/dev/null | grep -vcE "sync_file|eventfd${2:+|$2}"
 		sleep 0.1
 	done | sort -n | head -n 1
 }

@@ -25,10 +25,11 @@ nap() {
 	lab-sleep || fail "the machine does not sleep"
 }
 
-# tiny's, when it has answered somebody and has no other client.
+# tiny's, when it has answered somebody and has no other client. Without buffers: how many of its own it draws to
+# depends on what was composed so far.
 idle_fds() {
 	wayland-info >/dev/null || fail "tiny does not answer"
-	count_fds "$tiny_pid"
+	count_fds "$tiny_pid" dmabuf
 }
 
 frame_of() { # PALETTE
