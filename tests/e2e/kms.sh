@@ -76,3 +76,18 @@ wait_log() { # TEXT
 count_log() { # TEXT
 	grep -c "$1" "$work/tiny.log"
 }
+
+# One who says "ready" before it draws is seen to tear.
+control_tears() {
+	local control tries=0
+	"$sync_client" --size 256x192 --late 120 --no-wait-control &
+	control=$!
+	until
+		capture control
+		"$tear_oracle" --windows 1 "$picture" | grep -q TORN
+	do
+		tries=$((tries + 1))
+		[ $tries -lt 60 ] || fail "the control: not seen to tear"
+	done
+	end $control control
+}

@@ -125,17 +125,7 @@ end_client held
 [ "$(stat_of "$work/held" released)" = 1 ] || fail "the replaced buffer was not released"
 
 # The control: one who says "ready" before it draws is seen to tear after switches, too.
-"$sync_client" --size 256x192 --late 120 --no-wait-control &
-control=$!
-tries=0
-until
-	capture control
-	"$tear_oracle" --windows 1 "$picture" | grep -q TORN
-do
-	tries=$((tries + 1))
-	[ $tries -lt 60 ] || fail "the control: not seen to tear"
-done
-end $control control
+control_tears
 
 # It may be ended there.
 leave
